@@ -31,6 +31,10 @@ static inline void metric_set(struct metric *metric, int64_t value)
     atomic_store_explicit(&metric->value, value, memory_order_relaxed);
 }
 
+/* METRIC_DEFINE(puts, METRIC_COUNTER, "triad_blob_puts_total", "Fragments stored"); */
+#define METRIC_DEFINE(variable, kind_, name_, help_)                                               \
+    struct metric variable = {.name = (name_), .help = (help_), .kind = (kind_)}
+
 /* Make a metric known to the exposition; once each, before threads start. */
 void metric_register(struct metric *metric);
 
