@@ -26,9 +26,9 @@ struct lane_item {
 typedef void lane_send_fn(void *context, struct lane *lane, struct lane_item *items, size_t count);
 
 struct lane_options {
-    size_t items_max;     /* In one call. */
-    size_t bytes_max;     /* In one call. */
-    unsigned calls_max;   /* In flight at once. */
+    size_t items_max;   /* In one call. */
+    size_t bytes_max;   /* In one call. */
+    unsigned calls_max; /* In flight at once. */
     lane_send_fn *send;
     void *context; /* Outlives the lane. */
 };

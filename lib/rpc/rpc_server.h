@@ -48,12 +48,13 @@ struct rpc_tls_files {
 struct rpc_server_options {
     const char *address; /* "127.0.0.1:0" takes any port. */
     struct rpc_tls_files tls;
-    unsigned workers;      /* Threads that run handlers. */
-    unsigned queue_max;    /* Calls waiting for a worker; more are refused UNAVAILABLE. */
-    size_t message_max;    /* Received message, bytes. */
-    size_t arena_max;      /* Per call: unpacked request and reply. */
+    unsigned workers;        /* Threads that run handlers. */
+    unsigned queue_max;      /* Calls received or waiting for a worker; more get UNAVAILABLE. */
+    size_t message_max;      /* Received message, bytes. */
+    size_t arena_max;        /* Per call: unpacked request and reply. */
     int64_t deadline_max_ms; /* A call without a deadline, or a longer one, gets this. */
-    /* Asked for each call after the role check, may be NULL: the key store's registry. */
+    /* Asked for each call after the role check and before unpacking, by a worker; may be NULL: the
+     * key store's registry. method is the full name, "/package.Service/Method". */
     struct status (*admit)(void *context, const struct rpc_peer *peer, const char *method);
     void *admit_context;
 };
@@ -65,7 +66,8 @@ MUST_CHECK struct status rpc_server_start(
 /* The port bound. */
 int rpc_server_port(const struct rpc_server *server);
 
-/* Refuse new calls, let those in progress end (at most grace_ms), stop the threads. */
+/* Refuse new calls, let those in progress end, stop the threads. After grace_ms calls are
+ * cancelled: rpc_call_is_cancelled() is true, and handlers that still run are waited for. */
 void rpc_server_stop(struct rpc_server *server, int64_t grace_ms);
 
 void rpc_server_free(struct rpc_server *server);
@@ -82,7 +84,8 @@ struct bytes rpc_call_capability(const struct rpc_call *call);
 /* Bulk bytes of the request; count 0 if none. */
 const struct rpc_pieces *rpc_call_payload(const struct rpc_call *call);
 
-/* Bulk bytes of the reply: appended one slice at a time; released also when the call fails. */
+/* Bulk bytes of the reply: appended one slice at a time; released also when the call, or this
+ * function, fails. */
 MUST_CHECK struct status rpc_call_reply_slice(struct rpc_call *call, struct rpc_slice slice);
 
 DEFINE_OWNED(rpc_server)
