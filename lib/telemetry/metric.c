@@ -48,7 +48,7 @@ static int64_t open_fds(void)
 {
     DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL) {
-        return 0;
+        return -1; /* A process that may not be dumped cannot look, unless it is root's. */
     }
     int64_t count = 0;
     while (readdir(dir) != NULL) {
@@ -70,7 +70,10 @@ static void expose_process(struct buffer *text)
         text, "process_cpu_seconds_total %" PRId64 ".%03" PRId64 "\n", cpu_ms / 1000,
         cpu_ms % 1000);
     expose_gauge(text, "process_resident_memory_bytes", "Resident memory", resident_bytes());
-    expose_gauge(text, "process_open_fds", "Open file descriptors", open_fds());
+    int64_t fds = open_fds();
+    if (fds >= 0) {
+        expose_gauge(text, "process_open_fds", "Open file descriptors", fds);
+    }
 }
 
 void metric_expose(struct buffer *text)
