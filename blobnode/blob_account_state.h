@@ -1,0 +1,57 @@
+#pragma once
+
+/* What the files of blob_account share; nobody else includes it. */
+
+#include "blobnode/blob_account.h"
+#include "blobnode/blob_index.h"
+#include "lib/kv/segment_log.h"
+
+#include <pthread.h>
+
+/*
+ * Flags of a record. A tombstone's payload: time u64 (Unix seconds) | LSN u64 of the blob's record.
+ */
+enum { RECORD_BLOB = 1, RECORD_TOMBSTONE = 2, TOMBSTONE_SIZE = 16 };
+
+/*
+ * mutex guards the index and the figures and is held for no I/O. A put claims its id as PENDING,
+ * appends, and publishes the entry as LIVE; another put of that id waits for this one append, and
+ * never while it holds a claim itself, so that no two calls can wait for each other. A published
+ * entry may not be durable yet: who answers for it syncs up to its LSN first.
+ */
+struct blob_account {
+    struct blob_identity identity;
+    struct blob_account_options options;
+    int dir_fd;
+    int log_fd;
+    struct segment_log *log; /* Owned. */
+    pthread_mutex_t mutex;
+    pthread_cond_t settled;   /* A claim ended. */
+    struct blob_index *index; /* Owned. */
+    uint64_t live;
+    uint64_t live_bytes;
+    uint64_t trashed;
+    uint64_t trash_bytes;
+    uint64_t damaged;
+    uint64_t now_s; /* At open: the clock of the replay. */
+    int64_t minute_start_ms;
+    uint64_t minute_deletes;
+};
+
+/* With the mutex held, these keep the figures right. */
+bool blob_account_state_is_expired(
+    const struct blob_account *account, const struct blob_place *place);
+void blob_account_state_drop(struct blob_account *account, const struct blob_place *place);
+void blob_account_state_publish(
+    struct blob_account *account, struct blob_place *place, const struct segment_record *record);
+void blob_account_state_trash(
+    struct blob_account *account, struct blob_place *place, uint64_t now_s);
+
+/* Without the mutex. */
+
+/* Bytes free above the reserve. */
+uint64_t blob_account_state_space(const struct blob_account *account);
+/* Read a part of a blob: FOUND, CORRUPT (and counted) or FAILED. */
+enum blob_outcome blob_account_state_read(
+    struct blob_account *account, const struct blob_place *place, uint32_t offset, void *to,
+    uint32_t size);
