@@ -4,7 +4,6 @@
 
 #include "lib/base/hex.h"
 #include "lib/crypto/secret.h"
-
 #include "tests/support/cmocka.h"
 
 #include <stdlib.h>
