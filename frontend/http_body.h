@@ -11,6 +11,7 @@
 #include "frontend/http_request.h"
 
 struct http_body;
+struct http_connection;
 
 /*
  * Read at most size bytes; *ret_got is 0 only at the end of the body (or if size is 0). Short
@@ -36,3 +37,15 @@ uint64_t http_body_taken(const struct http_body *body);
 
 /* True once the end was read. */
 bool http_body_is_finished(const struct http_body *body);
+
+/* For http_serve: the body of a request whose head was taken from the connection's input. */
+MUST_CHECK struct status http_body_new(
+    struct arena *arena, struct http_connection *connection, const struct http_request *request,
+    uint64_t limit, uint64_t rate_min, int64_t grace_ms, struct http_body **ret_body);
+
+/* For http_response: true if the connection can go on once the rest of the body is dropped, and
+ * that is little. */
+bool http_body_can_drain(const struct http_body *body);
+
+/* For http_serve: read and drop the rest. */
+MUST_CHECK struct status http_body_drain(struct http_body *body);

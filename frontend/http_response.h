@@ -8,8 +8,8 @@
  * are then taken and dropped, so handlers need not care. One thread: the worker's.
  */
 
+#include "frontend/http_body.h"
 #include "lib/base/buffer.h"
-#include "lib/base/status.h"
 
 enum { HTTP_LENGTH_UNKNOWN = -1 };
 
@@ -59,3 +59,14 @@ bool http_response_is_finished(const struct http_response *response);
 unsigned http_response_status(const struct http_response *response);
 /* Body bytes written. */
 uint64_t http_response_sent(const struct http_response *response);
+
+/* For http_serve: an empty response. keeps_alive: the connection may go on after it. */
+MUST_CHECK struct status http_response_new(
+    struct arena *arena, struct http_connection *connection, const struct http_request *request,
+    struct http_body *body, uint64_t rate_min, int64_t grace_ms, bool keeps_alive,
+    struct http_response **ret_response);
+void http_response_done(struct http_response *response);
+
+/* For http_serve: true if it was sent whole and the connection may go on. */
+bool http_response_keeps_alive(const struct http_response *response);
+bool http_response_is_aborted(const struct http_response *response);

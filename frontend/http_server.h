@@ -85,7 +85,7 @@ struct http_server_counts {
     uint64_t refused;          /* Over connections_max, in all. */
     uint64_t requests;         /* In all. */
 };
-struct http_server_counts http_server_count(const struct http_server *server);
+struct http_server_counts http_server_count(struct http_server *server);
 
 /* Stop accepting, let requests under way end (at most drain_timeout_ms, then they are cut), join.
  */

@@ -49,6 +49,7 @@ struct sigv4_target {
     enum sigv4_payload payload;
     uint8_t payload_sha256[32]; /* Only for SIGV4_PAYLOAD_SHA256. */
     bool is_presigned;          /* X-Amz-Algorithm stands in the query. */
+    int64_t expires_s;          /* X-Amz-Expires of a presigned request, at most 7 days; else 0. */
     struct bytes host;
     struct bytes amz_date;       /* Signed x-amz-date, or X-Amz-Date of a presigned request. */
     struct bytes content_sha256; /* Signed x-amz-content-sha256; empty where absent. */
