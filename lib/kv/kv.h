@@ -114,6 +114,9 @@ struct kv_stats {
 };
 void kv_stats_get(struct kv *kv, struct kv_stats *ret_stats);
 
+/* Walk the whole tree and check its order and figures; CORRUPT if a rule is broken. */
+MUST_CHECK struct status kv_check(struct kv *kv);
+
 DEFINE_OWNED(kv)
 DEFINE_OWNED(kv_snapshot)
 DEFINE_OWNED(kv_cursor)
