@@ -35,7 +35,8 @@ struct lane_options {
 
 MUST_CHECK struct status lane_new(const struct lane_options *options, struct lane **ret_lane);
 
-/* Nothing may be queued or in flight. */
+/* Nothing may be queued. Waits for calls whose items are settled but whose lane_done() is still to
+ * come, so not from a done function. */
 void lane_free(struct lane *lane);
 
 void lane_submit(struct lane *lane, struct lane_item *item);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -34,8 +35,16 @@ struct rpc_tls {
     bool is_loaded;
 };
 
+/* gRPC's own complaints, such as a handshake that failed, as lines of our log. */
+static void log_grpc(gpr_log_func_args *args)
+{
+    enum log_level level = args->severity == GPR_LOG_SEVERITY_ERROR ? LOG_WARN : LOG_DEBUG;
+    log_event(level, "gRPC", LOG_TEXT("message", args->message));
+}
+
 static void set_environment(void)
 {
+    gpr_set_log_function(log_grpc);
     /* An RSA suite: no ECDSA certificate can use it in 1.2; 1.3 has suites of its own. */
     setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384", 1);
 }
