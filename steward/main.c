@@ -2,7 +2,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/daemon/daemon.h"
-#include "lib/telemetry/log.h"
 #include "steward/repair.h"
 
 #include <stddef.h>
@@ -26,7 +25,6 @@ static const struct config_option steward_options[] = {
 struct steward {
     struct rpc_client *rpc; /* All owned; freed from the last to the first. */
     struct key_client *keys;
-    struct key_wallet *wallet;
     struct content_client *content;
     struct fragment_client *fragments;
     struct repair *repair;
@@ -41,7 +39,6 @@ static void steward_stop(void *daemon)
     repair_free(steward->repair);
     fragment_client_free(steward->fragments);
     content_client_free(steward->content);
-    key_wallet_free(steward->wallet);
     key_client_free(steward->keys);
     rpc_client_free(steward->rpc);
     free(steward);
@@ -62,19 +59,14 @@ static struct status connect_peers(const struct steward_settings *settings, stru
     TRY(key_client_new(
         steward->rpc, settings->keystore_address, settings->keystore_tls_name, NULL,
         &steward->keys));
-    struct key_wallet_options wallet = {
-        .rpc = steward->rpc,
-        .client = steward->keys,
-        .perms = TOKEN_READ | TOKEN_WRITE,
-    };
-    TRY(key_wallet_start(&wallet, &steward->wallet));
     TRY(content_client_new(
         steward->rpc, settings->contentdb_address, settings->contentdb_tls_name, NULL,
         &steward->content));
     struct fragment_client_options fragments = {
         .rpc_client = steward->rpc,
         .content_client = steward->content,
-        .wallet = steward->wallet,
+        .key_client = steward->keys,
+        .perms = TOKEN_READ | TOKEN_WRITE,
     };
     return fragment_client_start(&fragments, &steward->fragments);
 }
@@ -83,16 +75,15 @@ static struct status start_all(const struct steward_settings *settings, struct s
 {
     TRY(connect_peers(settings, steward));
     daemon_waiting("waiting for the content DB and the key store");
-    while (!fragment_client_is_ready(steward->fragments)) {
+    while (!status_ok(
+        fragment_client_wait_ready(steward->fragments, clock_monotonic_ms() + READY_STEP_MS))) {
         if (daemon_is_stopping()) {
             return FAIL(CANCELLED, "stopped while waiting for peers");
         }
-        clock_sleep_ms(READY_STEP_MS);
     }
     struct repair_options repair = {
         .content = steward->content,
         .fragments = steward->fragments,
-        .wallet = steward->wallet,
         .call_timeout_ms = (int64_t)settings->call_timeout,
         .idle_interval_ms = (int64_t)settings->idle_interval,
     };

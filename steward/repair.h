@@ -9,14 +9,12 @@
  */
 
 #include "frontend/fragment_client.h"
-#include "keystore/key_wallet.h"
 
 struct repair;
 
 struct repair_options {
     struct content_client *content; /* Outlive us. */
     struct fragment_client *fragments;
-    struct key_wallet *wallet;
     int64_t call_timeout_ms;
     int64_t idle_interval_ms;
 };

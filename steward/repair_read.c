@@ -16,17 +16,23 @@ struct gather {
 
 struct gather_one {
     struct gather *gather;
-    struct status status;
-    struct fragment_bytes *bytes; /* Owned. */
+    uint8_t *to; /* Borrowed, size bytes. */
+    size_t size;
+    struct status status; /* OK: the bytes are there, and as many as there should be. */
 };
 
-static void got(void *arg, struct status status, struct fragment_bytes *bytes)
+static void got(void *arg, struct status status, const struct rpc_pieces *pieces)
 {
     struct gather_one *one = arg;
     struct gather *gather = one->gather;
+    if (status_ok(status) && pieces->size != one->size) {
+        status = FAIL(CORRUPT, "the fragment has another size");
+    }
+    if (status_ok(status)) {
+        rpc_pieces_copy(pieces, 0, one->to, one->size);
+    }
     LOCKED(&gather->mutex);
     one->status = status;
-    one->bytes = bytes;
     gather->pending--;
     pthread_cond_signal(&gather->changed);
 }
@@ -41,8 +47,9 @@ static void gather_all(
     gather.pending = total;
     for (unsigned i = 0; i < total; i++) {
         const struct placement_entry *entry = &chunk->entries[i];
-        ones[i] = (struct gather_one){.gather = &gather};
-        if (entry->state == PLACEMENT_MISSING || fragments->sizes[i] == 0) {
+        ones[i] = (struct gather_one){
+            .gather = &gather, .to = fragments->data[i], .size = fragments->sizes[i]};
+        if (entry->state == PLACEMENT_MISSING) {
             got(&ones[i], FAIL(NOT_FOUND, "never stored"), NULL);
             continue;
         }
@@ -63,26 +70,18 @@ static struct status judge(
     struct aead *tagger, const struct repair_chunk *chunk, unsigned index,
     const struct gather_one *one, struct repair_fragments *fragments)
 {
-    fragments->verdicts[index] = REPAIR_BAD;
-    size_t size = fragments->sizes[index];
-    if (status_ok(one->status) && one->bytes != NULL) {
-        if (fragment_bytes_size(one->bytes) != size) {
-            return OK;
-        }
-        fragment_bytes_copy(one->bytes, fragments->data[index]);
-    } else if (one->status.code != STATUS_NOT_FOUND && one->status.code != STATUS_CORRUPT) {
-        fragments->verdicts[index] = REPAIR_UNKNOWN;
-        return OK;
-    } else if (size > 0 || chunk->entries[index].state == PLACEMENT_MISSING) {
+    if (!status_ok(one->status)) {
+        bool is_known = one->status.code == STATUS_NOT_FOUND ||
+                        one->status.code == STATUS_CORRUPT || one->status.code == STATUS_RANGE;
+        fragments->verdicts[index] = is_known ? REPAIR_BAD : REPAIR_UNKNOWN;
         return OK;
     }
     uint8_t tag[FRAGMENT_TAG_SIZE];
-    struct bytes whole = bytes_of(fragments->data[index], size);
+    struct bytes whole = bytes_of(one->to, one->size);
     TRY(fragment_tagger_tag(tagger, index, &whole, 1, tag));
     const uint8_t *wanted = chunk->row.tags + (size_t)index * FRAGMENT_TAG_SIZE;
-    if (CRYPTO_memcmp(tag, wanted, sizeof(tag)) == 0) {
-        fragments->verdicts[index] = REPAIR_GOOD;
-    }
+    bool is_good = CRYPTO_memcmp(tag, wanted, sizeof(tag)) == 0;
+    fragments->verdicts[index] = is_good ? REPAIR_GOOD : REPAIR_BAD;
     return OK;
 }
 
@@ -116,7 +115,6 @@ struct status repair_read(
         if (status_ok(status)) {
             status = judge(tagger, chunk, i, &ones[i], ret_fragments);
         }
-        fragment_bytes_free(ones[i].bytes);
     }
     if (!status_ok(status)) {
         repair_read_done(ret_fragments);

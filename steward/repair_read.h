@@ -6,6 +6,7 @@
  */
 
 #include "frontend/fragment_client.h"
+#include "lib/erasure/erasure.h"
 #include "lib/format/manifest_page.h"
 #include "lib/format/placement_row.h"
 

@@ -122,8 +122,9 @@ struct stored {
     struct status status;
 };
 
-static void was_put(void *arg, struct status status)
+static void was_put(void *arg, struct status status, enum blob_outcome outcome)
 {
+    (void)outcome; /* The status says it. */
     struct stored *stored = arg;
     LOCKED(&stored->mutex);
     stored->status = status;
@@ -257,7 +258,7 @@ struct status repair_task_run(
     struct work work = {.options = options, .steward_fence = steward_fence, .task = task};
     TRY(decode(task, &work.chunk));
     const struct secret *integrity_key =
-        key_wallet_integrity_key(options->wallet, work.chunk.ik_ver, NULL);
+        fragment_client_integrity_key(options->fragments, work.chunk.ik_ver, NULL);
     if (integrity_key == NULL) {
         return FAIL(UNAVAILABLE, "the integrity key of that version is not known");
     }
