@@ -97,6 +97,18 @@ class Cluster:
         text = self.conf_path(name).read_text()
         return int(re.search(r"admin_listen = 127\.0\.0\.1:(\d+)", text).group(1))
 
+    def listen_port(self, name):
+        text = self.conf_path(name).read_text()
+        return int(re.search(r"^listen = 127\.0\.0\.1:(\d+)", text, re.M).group(1))
+
+    def issue(self, role, ident, *words):
+        """A certificate of this cluster's PKI, in a directory of its own."""
+        out = self.data / f"issued-{role}-{ident}"
+        subprocess.run([str(self.data / "bin/triad"), "pki", "issue", "--dir", str(self.data / "pki"),
+                        "--role", role, "--id", ident, "--out", str(out), *words],
+                       stdout=subprocess.DEVNULL, check=True)
+        return out
+
     def conf_path(self, name):
         return next((self.data / name).glob("*.conf"))
 
