@@ -29,10 +29,10 @@ struct shard_store_methods {
      * takes no more; the process must reopen it. FULL is the exception: nothing was written. */
     struct status (*log_append)(struct shard_store *store, struct bytes record);
     /* The record at *position (0: the first kept), moving it on; NOT_FOUND at the end. A torn tail
-     * is the end; *ret_torn says that bytes lie behind it. CORRUPT: a bad record before a good one. */
+     * is the end; *ret_torn says that bytes lie behind it. CORRUPT: a bad record before a good one.
+     */
     struct status (*log_read)(
-        struct shard_store *store, shard_position *position, struct buffer *record,
-        bool *ret_torn);
+        struct shard_store *store, shard_position *position, struct buffer *record, bool *ret_torn);
     /* Cut a torn tail, after log_read said so, so that appending goes on behind the last record. */
     struct status (*log_cut)(struct shard_store *store, shard_position end);
     /* Nodes of checkpoints, by id. Durable on return, idempotent, not atomic. */

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -49,6 +50,19 @@ void kv_support_dir_free(int fd, const char *path)
     }
     empty(path);
     CHECK(rmdir(path) == 0);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+void kv_support_tree_free(const char *path)
+{
+    CHECK(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 /* The whole file, or nothing where there is none; the caller frees. */

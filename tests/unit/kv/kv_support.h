@@ -12,6 +12,9 @@ enum { KV_SUPPORT_PATH = 256 };
 int kv_support_dir_new(char path[KV_SUPPORT_PATH]);
 void kv_support_dir_free(int fd, const char *path);
 
+/* Remove a directory and all below it. */
+void kv_support_tree_free(const char *path);
+
 /* Copy every file of a directory to another; files there that are not here go. */
 void kv_support_copy(const char *from, const char *to);
 

@@ -1,0 +1,462 @@
+#include "frontend/fragment_gather.h"
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/task.h"
+#include "lib/crypto/random.h"
+#include "lib/crypto/secret.h"
+#include "lib/telemetry/log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum slot_state { SLOT_IDLE, SLOT_FLYING, SLOT_CAME, SLOT_FAILED };
+
+/* One get; lives until its done function ran. */
+struct fetch {
+    struct fragment_gather *gather;
+    unsigned index;
+    struct fragment_span span;
+};
+
+struct gather_slot {
+    const struct fetch *fetch; /* The one that is wanted. */
+    enum slot_state state;
+    bool is_whole; /* What came, or is to come, is all of it. */
+    bool is_good;  /* Whole, and it fits its tag. */
+    bool is_bad;   /* Never ask again. */
+    struct status status;
+};
+
+struct fragment_gather {
+    atomic_uint references; /* The owner, and each fetch in flight. */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct chunk_read_options options;
+    const struct chunk_reference *reference;
+    struct chunk_buffer *buffer; /* The owner's reference; touched only by fetches still wanted. */
+    struct fragment_plan plan;
+    struct gather_slot slots[ERASURE_FRAGMENTS_MAX];
+    unsigned count;
+    unsigned source;    /* k = 1: the copy that is read. */
+    bool wants_whole;   /* Begun with whole fragments: one of the needed is known to be away. */
+    bool is_damaged;
+};
+
+static void gather_unref(struct fragment_gather *gather)
+{
+    if (atomic_fetch_sub(&gather->references, 1) > 1) {
+        return;
+    }
+    pthread_cond_destroy(&gather->changed);
+    pthread_mutex_destroy(&gather->mutex);
+    free(gather);
+}
+
+void fragment_gather_free(struct fragment_gather *gather)
+{
+    if (gather == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&gather->mutex);
+    for (unsigned i = 0; i < gather->count; i++) {
+        gather->slots[i].fetch = NULL;
+    }
+    pthread_mutex_unlock(&gather->mutex);
+    chunk_buffer_unref(TAKE(gather->buffer));
+    gather_unref(gather);
+}
+
+/* ---------------------------------------------------------------- fetches */
+
+static void fetch_settle(
+    struct fragment_gather *gather, const struct fetch *fetch, struct status status,
+    const struct rpc_pieces *pieces)
+{
+    LOCKED(&gather->mutex);
+    struct gather_slot *slot = &gather->slots[fetch->index];
+    if (slot->fetch != fetch) {
+        return;
+    }
+    slot->fetch = NULL;
+    if (status_ok(status) && pieces->size != fetch->span.size) {
+        status = FAIL(CORRUPT, "length of a fragment");
+    }
+    if (status_ok(status) && fetch->span.size > 0) {
+        uint8_t *to = chunk_buffer_data(gather->buffer) + gather->plan.bases[fetch->index] +
+                      fetch->span.offset;
+        rpc_pieces_copy(pieces, 0, to, fetch->span.size);
+    }
+    slot->status = status;
+    slot->state = status_ok(status) ? SLOT_CAME : SLOT_FAILED;
+    pthread_cond_signal(&gather->changed);
+}
+
+static void fetch_done(void *arg, struct status status, const struct rpc_pieces *pieces)
+{
+    struct fetch *fetch = arg;
+    struct fragment_gather *gather = fetch->gather;
+    fetch_settle(gather, fetch, status, pieces);
+    free(fetch);
+    gather_unref(gather);
+}
+
+/* Not under the mutex: a get that cannot start is done at once. */
+static struct status
+fetch_start(struct fragment_gather *gather, unsigned index, const struct fragment_span *span)
+{
+    struct fetch *fetch = malloc(sizeof(*fetch));
+    if (fetch == NULL) {
+        return FAIL(NO_MEMORY, "fetch");
+    }
+    *fetch = (struct fetch){.gather = gather, .index = index, .span = *span};
+    pthread_mutex_lock(&gather->mutex);
+    gather->slots[index] = (struct gather_slot){
+        .fetch = fetch,
+        .state = SLOT_FLYING,
+        .is_whole = span->offset == 0 && span->size == gather->plan.sizes[index],
+        .status = OK};
+    pthread_mutex_unlock(&gather->mutex);
+
+    const struct placement_entry *entry = &gather->reference->entries[index];
+    struct fragment_name name = {.account = entry->account, .copy = entry->copy};
+    memcpy(name.chunk.bytes, gather->reference->context.chunk_id, CHUNK_ID_SIZE);
+    atomic_fetch_add(&gather->references, 1);
+    fragment_client_get(
+        gather->options.fragments, &name, span->offset, span->size,
+        clock_monotonic_ms() + gather->options.timeout_ms, fetch_done, fetch);
+    return OK;
+}
+
+static bool is_promising(const struct fragment_gather *gather, unsigned index)
+{
+    const struct placement_entry *entry = &gather->reference->entries[index];
+    return entry->state != PLACEMENT_MISSING &&
+           fragment_client_is_up(gather->options.fragments, entry->account);
+}
+
+/* The next fragment to ask for whole: promising ones first, then whatever was never asked. */
+static int next_candidate(const struct fragment_gather *gather)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (unsigned i = 0; i < gather->count; i++) {
+            const struct gather_slot *slot = &gather->slots[i];
+            if (slot->state == SLOT_IDLE && !slot->is_bad && !slot->is_good &&
+                (pass == 1 || is_promising(gather, i))) {
+                return (int)i;
+            }
+        }
+    }
+    return -1;
+}
+
+/* ---------------------------------------------------------------- the needed bytes alone */
+
+static struct status start_needed(struct fragment_gather *gather)
+{
+    unsigned k = gather->reference->k;
+    for (unsigned j = 0; j < k; j++) {
+        if (gather->plan.spans[j].size > 0 && !is_promising(gather, j)) {
+            gather->wants_whole = true;
+            return OK;
+        }
+    }
+    for (unsigned j = 0; j < k; j++) {
+        if (gather->plan.spans[j].size > 0) {
+            TRY(fetch_start(gather, j, &gather->plan.spans[j]));
+        }
+    }
+    return OK;
+}
+
+/* One copy is enough: begin with any that is up, so that all share the load. */
+static struct status start_copy(struct fragment_gather *gather)
+{
+    uint8_t dice = 0;
+    TRY(random_bytes(&dice, 1));
+    for (unsigned i = 0; i < gather->count; i++) {
+        unsigned index = (dice + i) % gather->count;
+        if (is_promising(gather, index)) {
+            gather->source = index;
+            return fetch_start(gather, index, &gather->plan.spans[0]);
+        }
+    }
+    gather->wants_whole = true;
+    return OK;
+}
+
+struct status fragment_gather_start(
+    const struct chunk_read_options *options, const struct chunk_reference *reference,
+    struct chunk_buffer **take_buffer, struct fragment_gather **ret_gather)
+{
+    OWNED(fragment_gather) struct fragment_gather *gather = calloc(1, sizeof(*gather));
+    if (gather == NULL) {
+        return FAIL(NO_MEMORY, "fragment gather");
+    }
+    atomic_init(&gather->references, 1);
+    pthread_mutex_init(&gather->mutex, NULL);
+    task_condition_init(&gather->changed);
+    gather->options = *options;
+    gather->reference = reference;
+    gather->count = reference->k + reference->m;
+    fragment_plan_make(
+        options->erasure, &reference->context.shape, reference->from, reference->to,
+        &gather->plan);
+    CHECK(chunk_buffer_size(*take_buffer) >= gather->plan.memory);
+    gather->buffer = TAKE(*take_buffer);
+    TRY(reference->k == 1 ? start_copy(gather) : start_needed(gather));
+
+    *ret_gather = TAKE(gather);
+    return OK;
+}
+
+/* ---------------------------------------------------------------- whole fragments */
+
+static struct bytes whole_fragment(const struct fragment_gather *gather, unsigned index)
+{
+    return bytes_of(
+        chunk_buffer_data(gather->buffer) + gather->plan.bases[index], gather->plan.sizes[index]);
+}
+
+static struct status tag_check(const struct fragment_gather *gather, unsigned index)
+{
+    const struct secret *key = fragment_client_integrity_key(
+        gather->options.fragments, gather->reference->ik_ver, NULL);
+    if (key == NULL) {
+        return FAIL(UNAVAILABLE, "no integrity key of that version");
+    }
+    struct chunk_id chunk;
+    memcpy(chunk.bytes, gather->reference->context.chunk_id, CHUNK_ID_SIZE);
+    struct bytes part = whole_fragment(gather, index);
+    uint8_t tag[FRAGMENT_TAG_SIZE];
+    TRY(fragment_tag(key, &chunk, index, &part, part.size > 0 ? 1 : 0, tag));
+    const uint8_t *want = gather->reference->tags + (size_t)index * FRAGMENT_TAG_SIZE;
+    if (!secret_equal(BYTES_ARRAY(tag), bytes_of(want, FRAGMENT_TAG_SIZE))) {
+        return FAIL(CORRUPT, "a fragment does not fit its tag");
+    }
+    return OK;
+}
+
+/* What the outcome of a fetch says of the fragment; only slots that no fetch will touch. */
+static void slot_judge(struct fragment_gather *gather, unsigned index)
+{
+    struct gather_slot *slot = &gather->slots[index];
+    const struct placement_entry *entry = &gather->reference->entries[index];
+    struct status status = slot->status;
+    if (slot->state == SLOT_CAME && !slot->is_whole) {
+        slot->state = SLOT_IDLE; /* Too little now: ask for all of it. */
+        return;
+    }
+    if (slot->state == SLOT_CAME) {
+        status = tag_check(gather, index);
+        slot->is_good = status_ok(status);
+    }
+    slot->state = SLOT_IDLE;
+    if (slot->is_good) {
+        return;
+    }
+    slot->is_bad = true;
+    bool is_gone = status.code == STATUS_NOT_FOUND || status.code == STATUS_CORRUPT ||
+                   status.code == STATUS_RANGE;
+    gather->is_damaged = gather->is_damaged || (is_gone && entry->state != PLACEMENT_MISSING);
+    log_event(
+        LOG_WARN, "fragment not readable", LOG_INT("account", entry->account),
+        LOG_INT("fragment", index), LOG_HEX("chunk", BYTES_ARRAY(gather->reference->context.chunk_id)),
+        LOG_STATUS(status));
+}
+
+struct gather_tally {
+    unsigned good;
+    unsigned flying;
+};
+
+static struct gather_tally gather_tally(struct fragment_gather *gather)
+{
+    struct gather_tally tally = {.good = 0};
+    for (unsigned i = 0; i < gather->count; i++) {
+        pthread_mutex_lock(&gather->mutex);
+        enum slot_state state = gather->slots[i].state;
+        pthread_mutex_unlock(&gather->mutex);
+        if (state == SLOT_CAME || state == SLOT_FAILED) {
+            slot_judge(gather, i);
+        }
+        tally.good += gather->slots[i].is_good ? 1 : 0;
+        tally.flying += state == SLOT_FLYING ? 1 : 0;
+    }
+    return tally;
+}
+
+/* Wait until a fetch in flight ended; false if the hedging time is over first. */
+static bool wait_for_one(struct fragment_gather *gather, unsigned flying)
+{
+    int64_t until = clock_monotonic_ms() + gather->options.hedge_ms;
+    LOCKED(&gather->mutex);
+    for (;;) {
+        unsigned still = 0;
+        for (unsigned i = 0; i < gather->count; i++) {
+            still += gather->slots[i].state == SLOT_FLYING ? 1 : 0;
+        }
+        if (still < flying) {
+            return true;
+        }
+        if (!task_condition_wait(&gather->changed, &gather->mutex, until)) {
+            return false;
+        }
+    }
+}
+
+/* Get wanted good whole fragments together, asking more accounts as others fail or are slow. */
+static struct status gather_whole(struct fragment_gather *gather, unsigned wanted)
+{
+    unsigned extra = 0;
+    for (;;) {
+        struct gather_tally tally = gather_tally(gather);
+        if (tally.good >= wanted) {
+            return OK;
+        }
+        int next = next_candidate(gather);
+        if (next >= 0 && tally.good + tally.flying < wanted + extra) {
+            struct fragment_span all = {.size = gather->plan.sizes[next]};
+            TRY(fetch_start(gather, (unsigned)next, &all));
+            continue;
+        }
+        if (tally.flying == 0) {
+            return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
+        }
+        extra += wait_for_one(gather, tally.flying) ? 0 : 1;
+    }
+}
+
+/* Fetches of a part are of no use any more. */
+static void give_up_parts(struct fragment_gather *gather)
+{
+    LOCKED(&gather->mutex);
+    for (unsigned i = 0; i < gather->count; i++) {
+        struct gather_slot *slot = &gather->slots[i];
+        if (slot->state == SLOT_FLYING && !slot->is_whole) {
+            slot->fetch = NULL;
+            slot->state = SLOT_IDLE;
+        }
+    }
+}
+
+/* From here on nothing more is written into the buffer. */
+static void give_up_rest(struct fragment_gather *gather)
+{
+    LOCKED(&gather->mutex);
+    for (unsigned i = 0; i < gather->count; i++) {
+        gather->slots[i].fetch = NULL;
+        gather->slots[i].state = SLOT_IDLE;
+    }
+}
+
+static struct status rebuild(struct fragment_gather *gather)
+{
+    give_up_rest(gather);
+    bool is_present[ERASURE_FRAGMENTS_MAX] = {false};
+    uint8_t *fragments[ERASURE_FRAGMENTS_MAX] = {NULL};
+    for (unsigned i = 0; i < gather->count; i++) {
+        is_present[i] = gather->slots[i].is_good;
+        fragments[i] = chunk_buffer_data(gather->buffer) + gather->plan.bases[i];
+        if (is_present[i]) {
+            gather->source = i;
+        }
+    }
+    return erasure_rebuild(
+        gather->options.erasure, &gather->reference->context.shape, fragments, is_present);
+}
+
+static struct status gather_and_rebuild(struct fragment_gather *gather)
+{
+    give_up_parts(gather);
+    TRY(gather_whole(gather, gather->reference->k));
+    return rebuild(gather);
+}
+
+/* True once all that was asked for came; false when one failed or is slow. */
+static bool wait_for_needed(struct fragment_gather *gather)
+{
+    int64_t until = clock_monotonic_ms() + gather->options.hedge_ms;
+    LOCKED(&gather->mutex);
+    for (;;) {
+        bool is_flying = false;
+        for (unsigned i = 0; i < gather->count; i++) {
+            if (gather->slots[i].state == SLOT_FAILED) {
+                return false;
+            }
+            is_flying = is_flying || gather->slots[i].state == SLOT_FLYING;
+        }
+        if (!is_flying) {
+            return true;
+        }
+        if (!task_condition_wait(&gather->changed, &gather->mutex, until)) {
+            return false;
+        }
+    }
+}
+
+struct status fragment_gather_wait(struct fragment_gather *gather)
+{
+    if (!gather->wants_whole && wait_for_needed(gather)) {
+        return OK;
+    }
+    return gather_and_rebuild(gather);
+}
+
+struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t block)
+{
+    unsigned liar = gather->reference->k == 1 ? gather->source : block % gather->reference->k;
+    give_up_rest(gather);
+    for (unsigned i = 0; i < gather->count; i++) {
+        /* Blocks were opened in place, so what came is no fragment any more. */
+        gather->slots[i] = (struct gather_slot){.is_bad = i == liar, .status = OK};
+    }
+    gather->is_damaged = true;
+    return gather_and_rebuild(gather);
+}
+
+struct status
+fragment_gather_all(struct fragment_gather *gather, bool ret_is_good[ERASURE_FRAGMENTS_MAX])
+{
+    give_up_parts(gather);
+    struct gather_tally tally = gather_tally(gather);
+    while (next_candidate(gather) >= 0) {
+        unsigned next = (unsigned)next_candidate(gather);
+        struct fragment_span all = {.size = gather->plan.sizes[next]};
+        TRY(fetch_start(gather, next, &all));
+    }
+    for (tally = gather_tally(gather); tally.flying > 0; tally = gather_tally(gather)) {
+        IGNORE(wait_for_one(gather, tally.flying)); /* Each fetch has its own deadline. */
+    }
+    for (unsigned i = 0; i < gather->count; i++) {
+        ret_is_good[i] = gather->slots[i].is_good;
+    }
+    if (tally.good < gather->reference->k) {
+        return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
+    }
+    return rebuild(gather);
+}
+
+const struct fragment_plan *fragment_gather_plan(const struct fragment_gather *gather)
+{
+    return &gather->plan;
+}
+
+uint8_t *fragment_gather_block(struct fragment_gather *gather, uint32_t block)
+{
+    unsigned k = gather->reference->k;
+    unsigned index = k == 1 ? gather->source : block % k;
+    return chunk_buffer_data(gather->buffer) + gather->plan.bases[index] +
+           erasure_block_offset(gather->options.erasure, &gather->reference->context.shape, block);
+}
+
+struct bytes fragment_gather_fragment(struct fragment_gather *gather, unsigned index)
+{
+    return whole_fragment(gather, index);
+}
+
+bool fragment_gather_is_damaged(const struct fragment_gather *gather)
+{
+    return gather->is_damaged;
+}
