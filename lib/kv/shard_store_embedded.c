@@ -193,8 +193,11 @@ static uint64_t index_trim(struct embedded *embedded, shard_position trim)
     while (gone < embedded->count && embedded->index[gone].lsn < trim) {
         gone++;
     }
-    embedded->count -= gone;
-    memmove(embedded->index, embedded->index + gone, embedded->count * sizeof(*embedded->index));
+    if (gone > 0) {
+        embedded->count -= gone;
+        memmove(
+            embedded->index, embedded->index + gone, embedded->count * sizeof(*embedded->index));
+    }
     embedded->trim = trim > embedded->trim ? trim : embedded->trim;
     return embedded->count > 0 ? embedded->index[0].segment : segment_log_active(embedded->log);
 }

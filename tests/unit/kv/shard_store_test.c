@@ -190,22 +190,22 @@ static void nodes_stay_until_they_are_dead_or_trimmed(void **state)
 static void the_log_can_be_trimmed(void **state)
 {
     struct fixture *f = *state;
-    append(f, 0, 200);
-    shard_position trim = check_log(f, 0, 0, 200, 120);
+    append(f, 1000, 1200);
+    shard_position trim = check_log(f, 0, 1000, 1200, 1120);
     assert_ok(f->store->methods->root_set(f->store, bytes_text("r"), trim, NULL, 0));
-    check_log(f, 0, 120, 200, 0);
+    check_log(f, 0, 1120, 1200, 0);
     reopen(f);
-    check_log(f, 0, 120, 200, 0);
-    append(f, 200, 210);
+    check_log(f, 0, 1120, 1200, 0);
+    append(f, 1200, 1210);
     /* All of it: positions go on. */
-    shard_position end = check_log(f, 0, 120, 210, 210);
+    shard_position end = check_log(f, 0, 1120, 1210, 1210);
     assert_ok(f->store->methods->root_set(f->store, bytes_text("s"), end, NULL, 0));
     reopen(f);
     check_log(f, 0, 0, 0, 0);
-    append(f, 210, 220);
+    append(f, 1210, 1220);
     reopen(f);
-    check_log(f, end, 210, 220, 0);
-    check_log(f, 0, 210, 220, 0);
+    check_log(f, end, 1210, 1220, 0);
+    check_log(f, 0, 1210, 1220, 0);
 }
 
 static void one_process_has_the_directory(void **state)
@@ -218,11 +218,11 @@ static void one_process_has_the_directory(void **state)
 static void trimmed_segments_are_gone(void **state)
 {
     struct fixture *f = *state;
-    append(f, 0, 200);
+    append(f, 1000, 1200);
     char first[2 * KV_SUPPORT_PATH];
     snprintf(first, sizeof(first), "%s/log/%016x.seg", f->path, 1);
     assert_int_equal(access(first, F_OK), 0);
-    shard_position trim = check_log(f, 0, 0, 200, 120);
+    shard_position trim = check_log(f, 0, 1000, 1200, 1120);
     assert_ok(f->store->methods->root_set(f->store, bytes_text("r"), trim, NULL, 0));
     assert_int_equal(access(first, F_OK), -1);
 }
