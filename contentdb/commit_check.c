@@ -28,7 +28,16 @@ struct status commit_check_content(ProtobufCBinaryData field, struct content *re
     return OK;
 }
 
-struct status commit_check_record(
+/* Bytes of a request that make no sense are the caller's fault, not damage of ours. */
+static struct status as_invalid(struct status status)
+{
+    if (status.code == STATUS_CORRUPT) {
+        status.code = STATUS_INVALID;
+    }
+    return status;
+}
+
+static struct status check_record(
     struct bytes record, struct bytes vmac, struct bytes key_ref, struct bytes attributes,
     const struct grant *grant, struct bytes name, const struct id16 *version,
     struct version_record *ret_record)
@@ -58,6 +67,15 @@ struct status commit_check_record(
         return FAIL(INVALID, "name hash of the version record");
     }
     return (ret_record->flags & VERSION_INLINE) == 0 ? OK : FAIL(INVALID, "inline objects");
+}
+
+struct status commit_check_record(
+    struct bytes record, struct bytes vmac, struct bytes key_ref, struct bytes attributes,
+    const struct grant *grant, struct bytes name, const struct id16 *version,
+    struct version_record *ret_record)
+{
+    return as_invalid(
+        check_record(record, vmac, key_ref, attributes, grant, name, version, ret_record));
 }
 
 /* ---------------------------------------------------------------- pages */
@@ -208,8 +226,8 @@ static struct status check_pages(struct pages *pages, uint64_t size, uint64_t ch
 
 /* ---------------------------------------------------------------- segments */
 
-struct status commit_check_segments(
-    const ProtobufCBinaryData *pages, size_t count, const struct version_record *record)
+static struct status
+check_segments(const ProtobufCBinaryData *pages, size_t count, const struct version_record *record)
 {
     uint64_t size = 0;
     uint64_t chunks = 0;
@@ -238,6 +256,12 @@ struct status commit_check_segments(
         return FAIL(INVALID, "segments do not fit the version record");
     }
     return OK;
+}
+
+struct status commit_check_segments(
+    const ProtobufCBinaryData *pages, size_t count, const struct version_record *record)
+{
+    return as_invalid(check_segments(pages, count, record));
 }
 
 /* ---------------------------------------------------------------- kinds */
@@ -311,6 +335,24 @@ static struct status check_part(struct pages *pages)
     return check_pages(pages, item->part_size, item->part_chunks);
 }
 
+static struct status check_kind(struct pages *pages, const struct grant *grant)
+{
+    const Triad__Content__CommitItem *item = pages->item;
+    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__PUT) {
+        return check_put(pages, grant);
+    }
+    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__COPY) {
+        return check_copy(pages, grant);
+    }
+    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__DELETE) {
+        return check_delete(pages);
+    }
+    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__PART) {
+        return check_part(pages);
+    }
+    return FAIL(INVALID, "kind of a commit");
+}
+
 struct status commit_check(
     const Triad__Content__CommitItem *item, const struct grant *grant, uint32_t last_account,
     struct arena *arena, struct commit *ret_commit)
@@ -331,17 +373,5 @@ struct status commit_check(
     if (ret_commit->has_if_version) {
         TRY(commit_check_id16(item->if_version, &ret_commit->if_version));
     }
-    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__PUT) {
-        return check_put(&pages, grant);
-    }
-    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__COPY) {
-        return check_copy(&pages, grant);
-    }
-    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__DELETE) {
-        return check_delete(&pages);
-    }
-    if (item->kind == TRIAD__CONTENT__COMMIT_KIND__PART) {
-        return check_part(&pages);
-    }
-    return FAIL(INVALID, "kind of a commit");
+    return as_invalid(check_kind(&pages, grant));
 }

@@ -87,7 +87,6 @@ Triad__Content__Outcome content_state_refused(const char *what, struct status st
     if (status.code == STATUS_DENIED) {
         return OUTCOME(DENIED);
     }
-    bool is_theirs = status.code == STATUS_INVALID || status.code == STATUS_CORRUPT;
     log_event(LOG_WARN, "request refused", LOG_TEXT("what", what), LOG_STATUS(status));
-    return is_theirs ? OUTCOME(INVALID) : OUTCOME(UNAVAILABLE);
+    return status.code == STATUS_INVALID ? OUTCOME(INVALID) : OUTCOME(UNAVAILABLE);
 }

@@ -86,8 +86,7 @@ static void class_done(struct pool_class *class)
     pthread_mutex_destroy(&class->mutex);
 }
 
-struct status
-chunk_pool_new(const struct chunk_pool_options *options, struct chunk_pool **ret_pool)
+struct status chunk_pool_new(const struct chunk_pool_options *options, struct chunk_pool **ret_pool)
 {
     CHECK(options->small_size <= options->large_size);
 

@@ -170,8 +170,8 @@ static struct status put_start(struct chunk_write *write, unsigned index, struct
     return OK;
 }
 
-static struct status chunk_seal(
-    struct chunk_write *write, const struct chunk_write_options *options)
+static struct status
+chunk_seal(struct chunk_write *write, const struct chunk_write_options *options)
 {
     OWNED(secret) struct secret *dek = NULL;
     TRY(secret_new_random(SECRET_KEY_SIZE, &dek));
@@ -284,8 +284,8 @@ static void put_again(struct chunk_write *write, unsigned index)
     uint32_t account = 0;
     bool is_found = false;
     if (slot->attempts < ATTEMPTS_MAX && status_ok(random_bytes(random, sizeof(random)))) {
-        size_t count = fragment_client_candidates(
-            write->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
+        size_t count =
+            fragment_client_candidates(write->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
         is_found = status_ok(placement_choose_other(
             candidates, count, write->tried, write->tried_count, random, &account));
     }

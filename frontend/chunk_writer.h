@@ -18,7 +18,7 @@
 struct chunk_write;
 
 struct chunk_write_options {
-    struct fragment_client *fragments;   /* Outlive the write. */
+    struct fragment_client *fragments; /* Outlive the write. */
     const struct erasure *erasure;
     const struct secret *dek_kek;
     const struct secret *integrity_key;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 struct fragment_client {
-    struct key_wallet *wallet;           /* Owned. */
-    struct blob_client *blobs;           /* Owned. */
-    struct account_directory *directory; /* Owned. */
+    struct key_wallet *wallet;              /* Owned. */
+    struct blob_client *blobs;              /* Owned. */
+    struct account_directory *directory;    /* Owned. */
     _Atomic(struct keyset_pusher *) pusher; /* Owned. */
 };
 
@@ -176,8 +176,8 @@ const struct secret *fragment_client_integrity_key(
 }
 
 /* The opaque id under which a node knows the fragment. */
-static struct status blob_id(
-    struct fragment_client *client, const struct fragment_name *name, struct id16 *ret_id)
+static struct status
+blob_id(struct fragment_client *client, const struct fragment_name *name, struct id16 *ret_id)
 {
     __attribute__((cleanup(account_snapshot_release))) const struct account_snapshot *snapshot =
         account_directory_take(client->directory);

@@ -39,8 +39,8 @@ struct fragment_gather {
     struct fragment_plan plan;
     struct gather_slot slots[ERASURE_FRAGMENTS_MAX];
     unsigned count;
-    unsigned source;    /* k = 1: the copy that is read. */
-    bool wants_whole;   /* Begun with whole fragments: one of the needed is known to be away. */
+    unsigned source;  /* k = 1: the copy that is read. */
+    bool wants_whole; /* Begun with whole fragments: one of the needed is known to be away. */
     bool is_damaged;
 };
 
@@ -201,8 +201,7 @@ struct status fragment_gather_start(
     gather->reference = reference;
     gather->count = reference->k + reference->m;
     fragment_plan_make(
-        options->erasure, &reference->context.shape, reference->from, reference->to,
-        &gather->plan);
+        options->erasure, &reference->context.shape, reference->from, reference->to, &gather->plan);
     CHECK(chunk_buffer_size(*take_buffer) >= gather->plan.memory);
     gather->buffer = TAKE(*take_buffer);
     TRY(reference->k == 1 ? start_copy(gather) : start_needed(gather));
@@ -221,8 +220,8 @@ static struct bytes whole_fragment(const struct fragment_gather *gather, unsigne
 
 static struct status tag_check(const struct fragment_gather *gather, unsigned index)
 {
-    const struct secret *key = fragment_client_integrity_key(
-        gather->options.fragments, gather->reference->ik_ver, NULL);
+    const struct secret *key =
+        fragment_client_integrity_key(gather->options.fragments, gather->reference->ik_ver, NULL);
     if (key == NULL) {
         return FAIL(UNAVAILABLE, "no integrity key of that version");
     }
@@ -262,8 +261,8 @@ static void slot_judge(struct fragment_gather *gather, unsigned index)
     gather->is_damaged = gather->is_damaged || (is_gone && entry->state != PLACEMENT_MISSING);
     log_event(
         LOG_WARN, "fragment not readable", LOG_INT("account", entry->account),
-        LOG_INT("fragment", index), LOG_HEX("chunk", BYTES_ARRAY(gather->reference->context.chunk_id)),
-        LOG_STATUS(status));
+        LOG_INT("fragment", index),
+        LOG_HEX("chunk", BYTES_ARRAY(gather->reference->context.chunk_id)), LOG_STATUS(status));
 }
 
 struct gather_tally {

@@ -31,11 +31,11 @@ static void push_one(struct keyset_pusher *pusher, const struct account_info *in
     }
     uint64_t version = 0;
     struct status status = blob_client_push_keyset(
-        pusher->blobs, info->number, buffer_bytes(&keyset),
-        clock_monotonic_ms() + PUSH_TIMEOUT_MS, &version);
+        pusher->blobs, info->number, buffer_bytes(&keyset), clock_monotonic_ms() + PUSH_TIMEOUT_MS,
+        &version);
     log_event(
-        status_ok(status) ? LOG_DEBUG : LOG_WARN, "keyset pushed",
-        LOG_INT("account", info->number), LOG_STATUS(status));
+        status_ok(status) ? LOG_DEBUG : LOG_WARN, "keyset pushed", LOG_INT("account", info->number),
+        LOG_STATUS(status));
 }
 
 static void push_all(struct keyset_pusher *pusher)

@@ -13,11 +13,11 @@ struct manifest_builder {
     struct manifest_builder_options options;
     struct built_page pages[MANIFEST_BUILDER_PAGES_MAX];
     uint32_t page_count;
-    uint16_t rows;      /* On the last page. */
-    bool is_open;       /* The last page is not sealed. */
-    uint32_t chunks;    /* In all. */
-    uint64_t length;    /* Plaintext bytes in all. */
-    uint32_t *repairs;  /* Owned. */
+    uint16_t rows;     /* On the last page. */
+    bool is_open;      /* The last page is not sealed. */
+    uint32_t chunks;   /* In all. */
+    uint64_t length;   /* Plaintext bytes in all. */
+    uint32_t *repairs; /* Owned. */
     size_t repair_count;
     size_t repair_capacity;
 };

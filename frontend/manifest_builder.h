@@ -45,6 +45,7 @@ struct bytes manifest_builder_manifest(const struct manifest_builder *builder, u
 struct bytes manifest_builder_placement(const struct manifest_builder *builder, uint32_t page);
 
 /* Chunks that were stored with less than full redundancy, by their index in the upload. */
-size_t manifest_builder_repairs(const struct manifest_builder *builder, const uint32_t **ret_chunks);
+size_t
+manifest_builder_repairs(const struct manifest_builder *builder, const uint32_t **ret_chunks);
 
 DEFINE_OWNED(manifest_builder)

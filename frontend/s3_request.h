@@ -85,9 +85,9 @@ struct s3_request {
 };
 
 /*
- * Read the request. Anything but S3_ERROR_NONE is the answer to give. *ret_request is set whenever
- * an operation could be told. *ret_why says which check failed, for the log; a literal.
- * domain as in sigv4_target_parse.
+ * Read the request, and check its time against the clock. Anything but S3_ERROR_NONE is the answer
+ * to give. *ret_request is set but where memory lacks. *ret_why says which check failed, for the
+ * log; a literal. domain as in sigv4_target_parse.
  */
 enum s3_error s3_request_parse(
     const struct http_request *http, struct bytes domain, struct arena *arena,

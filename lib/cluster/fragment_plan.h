@@ -17,7 +17,7 @@ struct fragment_span {
 
 struct fragment_plan {
     uint32_t first_block;
-    uint32_t last_block;                              /* Inclusive. */
+    uint32_t last_block;                               /* Inclusive. */
     struct fragment_span spans[ERASURE_FRAGMENTS_MAX]; /* Of the k data fragments. */
     size_t bases[ERASURE_FRAGMENTS_MAX];               /* Of all k+m. */
     size_t sizes[ERASURE_FRAGMENTS_MAX];               /* Of all k+m, whole. */

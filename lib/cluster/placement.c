@@ -20,8 +20,7 @@ static size_t up_count(const struct placement_candidate *candidates, size_t coun
 
 struct status placement_layout_choose(
     const struct placement_policy *policy, uint64_t length,
-    const struct placement_candidate *candidates, size_t count,
-    struct placement_layout *ret_layout)
+    const struct placement_candidate *candidates, size_t count, struct placement_layout *ret_layout)
 {
     size_t up = up_count(candidates, count);
     bool is_small = length <= policy->small_max;
@@ -95,7 +94,8 @@ static bool is_eligible(const struct eligible *eligible, const struct placement_
            picked_on_node(eligible->picked, one->node) == eligible->node_load;
 }
 
-static const struct placement_candidate *eligible_at(const struct eligible *eligible, size_t position)
+static const struct placement_candidate *
+eligible_at(const struct eligible *eligible, size_t position)
 {
     for (size_t i = 0; i < eligible->count; i++) {
         if (!is_eligible(eligible, &eligible->candidates[i])) {
@@ -119,8 +119,7 @@ static size_t eligible_count(const struct eligible *eligible)
 }
 
 /* From the least loaded nodes two random ones; the one with more space wins. */
-static const struct placement_candidate *
-pick_of_two(struct eligible eligible, uint32_t random)
+static const struct placement_candidate *pick_of_two(struct eligible eligible, uint32_t random)
 {
     for (unsigned load = 0; load <= eligible.picked->count; load++) {
         eligible.node_load = load;
