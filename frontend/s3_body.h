@@ -17,28 +17,32 @@ struct s3_body;
 
 /*
  * A chunk of a signed streaming payload, for the key store's VerifyChunks: called once its data
- * was hashed, in order. Not OK ends the body with S3_ERROR_SIGNATURE_MISMATCH.
+ * was hashed, in order, the last one empty; then, with is_trailer, for the signature of the
+ * trailer. Not OK ends the body with S3_ERROR_SIGNATURE_MISMATCH.
  */
-typedef struct status
-s3_body_chunk_fn(void *context, const uint8_t sha256[32], const uint8_t signature[32]);
+typedef struct status s3_body_chunk_fn(
+    void *context, bool is_trailer, const uint8_t sha256[32], const uint8_t signature[32]);
 
 /*
- * The payload of request, over body; in the arena. Refuses what cannot be: an aws-chunked body
- * without x-amz-decoded-content-length, a chunked body that does not say its length, wrong
- * trailers. Signed streaming payloads need s3_body_on_chunk, else reading is NOT_IMPLEMENTED.
+ * The payload of request, over body; in the arena. Nothing is read yet. A signed streaming payload
+ * is NOT_IMPLEMENTED without s3_body_on_chunk before the first read.
  */
 enum s3_error s3_body_open(
     const struct s3_request *request, struct http_body *body, struct arena *arena,
     struct s3_body **ret_body);
 
-void s3_body_on_chunk(struct s3_body *body, s3_body_chunk_fn *on_chunk, void *context);
+/* Only then s3_body_done must be called at the end; otherwise it may be. */
+MUST_CHECK struct status
+s3_body_on_chunk(struct s3_body *body, s3_body_chunk_fn *on_chunk, void *context);
+void s3_body_done(struct s3_body *body);
 
 /* The payload's size, which s3_body_read enforces; -1 if unknown (a chunked body without
  * x-amz-decoded-content-length). */
 int64_t s3_body_size(const struct s3_body *body);
 
-/* Read until size bytes are there or the payload ends: *ret_got < size means its end. On failure
- * s3_body_error says what to answer. */
+/* Read until size bytes are there or the payload ends: *ret_got < size means its end. The byte that
+ * completes a payload of known size brings its trailer with it. On failure s3_body_error says what
+ * to answer. */
 MUST_CHECK struct status s3_body_read(struct s3_body *body, void *to, size_t size, size_t *ret_got);
 
 /* The S3 error of a failed read. */
@@ -49,10 +53,11 @@ enum s3_error s3_body_error(const struct s3_body *body);
 unsigned s3_body_digests(const struct s3_body *body);
 
 /*
- * After the end was read: compare everything announced with what came. BAD_DIGEST,
- * SHA256_MISMATCH, INCOMPLETE_BODY, or S3_ERROR_NONE. values has at least s3_body_digests.
+ * After all bytes were read: compare everything announced with what came. BAD_DIGEST,
+ * SHA256_MISMATCH, INCOMPLETE_BODY, MALFORMED_TRAILER, or S3_ERROR_NONE. values has at least
+ * s3_body_digests. Reads the end of an empty payload that nobody read.
  */
-enum s3_error s3_body_verify(const struct s3_body *body, const struct body_digest_values *values);
+enum s3_error s3_body_verify(struct s3_body *body, const struct body_digest_values *values);
 
 /* The CRC32 of the payload, if it was announced and so computed: for the response and attributes.
  */

@@ -44,6 +44,8 @@
     X(INVALID_REQUEST, 400, "InvalidRequest", "Invalid Request")                                   \
     X(INVALID_URI, 400, "InvalidURI", "Could not parse the specified URI.")                        \
     X(KEY_TOO_LONG, 400, "KeyTooLongError", "Your key is too long.")                               \
+    X(MALFORMED_TRAILER, 400, "MalformedTrailerError",                                             \
+      "The request contained trailing data that was not well-formed or not announced.")            \
     X(MALFORMED_XML, 400, "MalformedXML",                                                          \
       "The XML you provided was not well-formed or did not validate against our published "        \
       "schema.")                                                                                   \

@@ -192,14 +192,13 @@ static enum s3_error parse_target(struct parse *parse)
 {
     struct status status = sigv4_target_parse(
         parse->request->canonical, parse->domain, parse->arena, &parse->request->target);
-    switch (status.code) {
-    case STATUS_OK:
-        break;
-    case STATUS_UNSUPPORTED:
+    if (status.code == STATUS_UNSUPPORTED) {
         return fail(parse, S3_ERROR_METHOD_NOT_ALLOWED, status.where);
-    case STATUS_NO_MEMORY:
+    }
+    if (status.code == STATUS_NO_MEMORY) {
         return fail(parse, S3_ERROR_SERVICE_UNAVAILABLE, status.where);
-    default:
+    }
+    if (!status_ok(status)) {
         return fail(parse, S3_ERROR_INVALID_ARGUMENT, status.where);
     }
     parse->request->operation = s3_operation_of(&parse->request->target);
