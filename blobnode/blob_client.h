@@ -74,7 +74,7 @@ MUST_CHECK struct status blob_client_set_accounts(
 
 /*
  * OK: the blob is durable there (STORED or SAME). CONFLICT: other bytes are (DIFFERS). STALE: it
- * is in the trash. FULL, INVALID, IO: as the outcome says. UNAVAILABLE, DENIED: not stored, unless
+ * is in the trash. FULL, CORRUPT, IO: as the outcome says. UNAVAILABLE, DENIED: not stored, unless
  * an earlier try was. TIMEOUT, UNKNOWN: perhaps stored; the same bytes may be sent again, also to
  * another account. outcome is BLOB_NONE where the node gave none.
  */
