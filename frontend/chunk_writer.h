@@ -12,6 +12,7 @@
 #include "frontend/chunk_pool.h"
 #include "frontend/fragment_client.h"
 #include "lib/crypto/chunk_cipher.h"
+#include "lib/erasure/erasure.h"
 #include "lib/format/manifest_page.h"
 #include "lib/format/placement_row.h"
 
