@@ -4,9 +4,15 @@
 #include "lib/base/file.h"
 #include "lib/kv/shard_store_embedded.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { APPLY_MS = 15 * 1000 };
+enum {
+    APPLY_MS = 15 * 1000,
+    SEGMENT_BYTES = 16 * 1024 * 1024,
+    SPACE_RESERVE = 32 * 1024 * 1024,
+};
+static const uint64_t MAP_BYTES = 4ULL << 30;
 
 struct vault {
     int dir_fd;                /* Owned. */
@@ -63,8 +69,9 @@ static struct status open_store(struct vault *vault, const struct vault_options 
     if (snprintf(path, sizeof(path), "%s/kv", options->dir) >= (int)sizeof(path)) {
         return FAIL(INVALID, "path of the vault is too long");
     }
-    struct shard_store_embedded_options store = {.dir = path};
-    return shard_store_embedded_open(&store, &vault->store);
+    struct shard_store_embedded_options store = {
+        .segment_size = SEGMENT_BYTES, .space_reserve = SPACE_RESERVE, .map_size = MAP_BYTES};
+    return shard_store_embedded_open(path, &store, &vault->store);
 }
 
 struct status vault_open(const struct vault_options *options, struct vault **ret_vault)

@@ -1,0 +1,258 @@
+#include "frontend/upload.h"
+
+#include "frontend/chunk_writer.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/telemetry/log.h"
+
+#include <stdlib.h>
+
+struct upload {
+    struct frontend *frontend;
+    const struct upload_options *options;
+    struct content content;
+    const struct erasure *erasure;
+    uint32_t chunk_size;
+    const struct secret *integrity_key;
+    struct secret *dek_kek;           /* Owned. */
+    struct manifest_builder *builder; /* Owned. */
+    struct chunk_write *flying;       /* Owned: the chunk before, on its way out. */
+    uint64_t digested;
+};
+
+void upload_free(struct upload *upload)
+{
+    if (upload == NULL) {
+        return;
+    }
+    chunk_write_free(upload->flying);
+    manifest_builder_free(upload->builder);
+    secret_free(upload->dek_kek);
+    free(upload);
+}
+
+/* Fragments of at most 1 MiB and their tags go as one message. */
+static uint32_t chunk_size_for(const struct frontend_settings *settings, unsigned k)
+{
+    uint64_t most = (uint64_t)k << 20;
+    return (uint32_t)(settings->chunk_size < most ? settings->chunk_size : most);
+}
+
+static struct status choose_layout(struct upload *upload, struct placement_layout *ret_layout)
+{
+    const struct frontend_settings *settings = upload->frontend->settings;
+    struct placement_policy policy = {
+        .small_max = settings->small_threshold == 0 ? 0 : settings->small_threshold - 1,
+        .small_k = (unsigned)settings->small_data,
+        .small_m = (unsigned)settings->small_parity,
+        .large_k = (unsigned)settings->large_data,
+        .large_m = (unsigned)settings->large_parity,
+    };
+    struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
+    size_t count = fragment_client_candidates(
+        upload->frontend->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
+    TRY(placement_layout_choose(&policy, upload->options->size, candidates, count, ret_layout));
+    if (ret_layout->is_reduced) {
+        log_event(
+            LOG_WARN, "REDUCED REDUNDANCY: too few storage accounts are up",
+            LOG_INT("data", ret_layout->k), LOG_INT("parity", ret_layout->m),
+            LOG_INT("accounts", count));
+    }
+    return OK;
+}
+
+static struct status prepare(struct upload *upload)
+{
+    const struct upload_options *options = upload->options;
+    TRY(content_lease_next(upload->frontend->lease, &upload->content));
+    if (options->size == 0) {
+        return OK; /* No chunk, no page. */
+    }
+    struct placement_layout layout;
+    TRY(choose_layout(upload, &layout));
+    TRY(erasure_table_get(upload->frontend->erasures, layout.k, layout.m, &upload->erasure));
+    upload->chunk_size = chunk_size_for(upload->frontend->settings, layout.k);
+    uint32_t ik_ver = 0;
+    upload->integrity_key =
+        fragment_client_integrity_key(upload->frontend->fragments, 0, &ik_ver);
+    if (upload->integrity_key == NULL) {
+        return FAIL(UNAVAILABLE, "no integrity key yet");
+    }
+    TRY(dek_kek(options->object_key, options->data, &upload->dek_kek));
+    struct manifest_builder_options builder = {
+        .object_key = options->object_key,
+        .data = *options->data,
+        .content = upload->content,
+        .part = options->part,
+        .ik_ver = (uint16_t)ik_ver,
+        .k = (uint8_t)layout.k,
+        .m = (uint8_t)layout.m,
+    };
+    return manifest_builder_new(&builder, &upload->builder);
+}
+
+/* The chunk before must be safe before the next one goes out. */
+static struct status land(struct upload *upload)
+{
+    if (upload->flying == NULL) {
+        return OK;
+    }
+    OWNED(chunk_write) struct chunk_write *write = TAKE(upload->flying);
+    struct chunk_written written;
+    TRY(chunk_write_finish(write, &written));
+    return manifest_builder_add(upload->builder, &written.row, written.entries);
+}
+
+/* A buffer: while none is free, first give back the one of the chunk before. */
+static struct status
+take_buffer(struct upload *upload, size_t size, struct chunk_buffer **ret_buffer)
+{
+    struct chunk_pool *pool = upload->frontend->pool;
+    if (upload->flying != NULL) {
+        struct status status = chunk_pool_take(pool, size, 0, ret_buffer);
+        if (status.code != STATUS_BUSY) {
+            return status;
+        }
+        TRY(land(upload));
+    }
+    int64_t deadline_ms =
+        clock_monotonic_ms() + (int64_t)upload->frontend->settings->buffer_timeout;
+    return chunk_pool_take(pool, size, deadline_ms, ret_buffer);
+}
+
+/* Plaintext straight into the block slots, seen by the digest on its way. */
+static struct status
+fill(struct upload *upload, const struct chunk_shape *shape, uint8_t *sealed)
+{
+    const struct upload_options *options = upload->options;
+    uint32_t left = shape->plain_len;
+    for (uint32_t block = 0; left > 0; block++) {
+        uint8_t *slot = sealed + chunk_shape_offset(shape, block);
+        uint32_t size = left < shape->block_len ? left : shape->block_len;
+        TRY(options->read(options->context, slot, size));
+        if (options->digest != NULL) {
+            TRY(body_digest_add(options->digest, bytes_of(slot, size)));
+        }
+        left -= size;
+    }
+    upload->digested += shape->plain_len;
+    /* Sealing is in place: the digest must be done with these bytes. */
+    return options->digest != NULL ? body_digest_wait(options->digest, upload->digested) : OK;
+}
+
+static struct status send_chunk(struct upload *upload, uint32_t n, uint64_t offset)
+{
+    const struct upload_options *options = upload->options;
+    uint64_t left = options->size - offset;
+    uint32_t plain_len = left < upload->chunk_size ? (uint32_t)left : upload->chunk_size;
+    struct chunk_context context = {
+        .tenant = {0},
+        .part = options->part,
+        .index = n,
+        .offset = offset,
+        .shape = chunk_shape_choose(plain_len, erasure_k(upload->erasure)),
+    };
+    memcpy(context.tenant, options->tenant->bytes, ID16_SIZE);
+    memcpy(context.bucket, options->bucket->bytes, ID16_SIZE);
+    memcpy(context.data, options->data->bytes, ID16_SIZE);
+    struct chunk_id chunk = chunk_id_of(&upload->content, n);
+    memcpy(context.chunk_id, chunk.bytes, CHUNK_ID_SIZE);
+
+    OWNED(chunk_buffer) struct chunk_buffer *buffer = NULL;
+    TRY(take_buffer(upload, chunk_write_memory(upload->erasure, &context.shape), &buffer));
+    TRY(fill(upload, &context.shape, chunk_buffer_data(buffer)));
+    TRY(land(upload));
+    struct chunk_write_options write = {
+        .fragments = upload->frontend->fragments,
+        .erasure = upload->erasure,
+        .dek_kek = upload->dek_kek,
+        .integrity_key = upload->integrity_key,
+        .context = &context,
+        .timeout_ms = (int64_t)upload->frontend->settings->fragment_timeout,
+        .grace_ms = (int64_t)upload->frontend->settings->write_grace,
+    };
+    return chunk_write_start(&write, &buffer, &upload->flying);
+}
+
+struct status upload_run(
+    struct frontend_call *call, const struct upload_options *options, struct upload **ret_upload)
+{
+    if (options->size > (uint64_t)UPLOAD_SIZE_MAX_GIB << 30) {
+        return frontend_refuse(
+            call, S3_ERROR_ENTITY_TOO_LARGE, FAIL(TOO_LARGE, "more than 5 GiB"));
+    }
+    OWNED(upload) struct upload *upload = calloc(1, sizeof(*upload));
+    if (upload == NULL) {
+        return FAIL(NO_MEMORY, "upload");
+    }
+    upload->frontend = call->frontend;
+    upload->options = options;
+    TRY(prepare(upload));
+    uint32_t n = 0;
+    for (uint64_t offset = 0; offset < options->size; offset += upload->chunk_size) {
+        TRY(send_chunk(upload, n++, offset));
+    }
+    TRY(land(upload));
+    if (upload->builder != NULL) {
+        TRY(manifest_builder_finish(upload->builder));
+    }
+
+    *ret_upload = TAKE(upload);
+    return OK;
+}
+
+const struct content *upload_content(const struct upload *upload)
+{
+    return &upload->content;
+}
+
+uint32_t upload_chunks(const struct upload *upload)
+{
+    return upload->builder == NULL ? 0 : manifest_builder_chunks(upload->builder);
+}
+
+static struct status describe_repairs(
+    const struct manifest_builder *builder, struct arena *arena, Triad__Content__CommitItem *item)
+{
+    const uint32_t *chunks = NULL;
+    size_t count = manifest_builder_repairs(builder, &chunks);
+    Triad__Content__RepairHint *hints = arena_zalloc(arena, count + 1, sizeof(*hints));
+    item->repairs = arena_zalloc(arena, count + 1, sizeof(*item->repairs));
+    if (hints == NULL || item->repairs == NULL) {
+        return FAIL(NO_MEMORY, "repair hints");
+    }
+    for (size_t i = 0; i < count; i++) {
+        triad__content__repair_hint__init(&hints[i]);
+        hints[i].page = chunks[i] / MANIFEST_ROWS_MAX;
+        hints[i].chunk = chunks[i] % MANIFEST_ROWS_MAX;
+        item->repairs[i] = &hints[i];
+    }
+    item->n_repairs = count;
+    return OK;
+}
+
+struct status upload_describe(
+    const struct upload *upload, struct arena *arena, Triad__Content__CommitItem *item)
+{
+    item->content = content_client_binary(BYTES_ARRAY(upload->content.bytes));
+    if (upload->builder == NULL) {
+        return OK;
+    }
+    uint32_t count = manifest_builder_pages(upload->builder);
+    Triad__Content__Page *pages = arena_zalloc(arena, count, sizeof(*pages));
+    item->pages = arena_zalloc(arena, count, sizeof(*item->pages));
+    if (pages == NULL || item->pages == NULL) {
+        return FAIL(NO_MEMORY, "pages of a commit");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        triad__content__page__init(&pages[i]);
+        pages[i].page = i;
+        pages[i].manifest =
+            content_client_binary(manifest_builder_manifest(upload->builder, i));
+        pages[i].placement =
+            content_client_binary(manifest_builder_placement(upload->builder, i));
+        item->pages[i] = &pages[i];
+    }
+    item->n_pages = count;
+    return describe_repairs(upload->builder, arena, item);
+}
