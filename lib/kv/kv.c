@@ -191,6 +191,8 @@ kv_open(struct shard_store *store, const struct kv_options *options, struct kv *
     TRY(check_options(options));
     OWNED(kv) struct kv *kv = NULL;
     TRY(kv_new(store, options, &kv));
+    kv_log_begin(&kv->record); /* From now on there is room for the head of a record. */
+    TRY(buffer_status(&kv->record));
     TRY(check_epoch(kv, options));
     TRY(start_epoch(kv, options));
     TRY(replay_all(kv, options));
@@ -214,12 +216,7 @@ void kv_free(struct kv *kv)
     stop(kv);
     task_join(&kv->writer);
     CHECK(kv->oldest == NULL && kv->queue_first == NULL);
-    for (struct kv_garbage *garbage = kv->garbage_first; garbage != NULL;) {
-        struct kv_garbage *next = garbage->next;
-        kv_tree_free_retired(garbage->retired);
-        free(garbage);
-        garbage = next;
-    }
+    kv_snapshot_free_garbage(kv);
     kv_tree_free(&kv->root);
     aead_free(kv->log_key);
     buffer_done(&kv->record);

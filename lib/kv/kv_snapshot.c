@@ -99,17 +99,20 @@ static struct kv_garbage *swap_version(
 }
 
 void kv_snapshot_publish(
-    struct kv *kv, struct kv_root root, struct kv_block *retired, const struct kv_stats *added)
+    struct kv *kv, struct kv_root root, struct kv_garbage *garbage, const struct kv_stats *added)
 {
-    struct kv_garbage *garbage = NULL;
-    if (retired != NULL) {
-        /* Without memory the blocks stay until the process ends: the commit is durable already. */
-        garbage = calloc(1, sizeof(*garbage));
-        if (garbage != NULL) {
-            garbage->retired = retired;
-        }
+    if (garbage != NULL && garbage->retired == NULL) {
+        free(garbage);
+        garbage = NULL;
     }
     free_garbage(swap_version(kv, root, garbage, added));
+}
+
+void kv_snapshot_free_garbage(struct kv *kv)
+{
+    free_garbage(kv->garbage_first);
+    kv->garbage_first = NULL;
+    kv->garbage_last = NULL;
 }
 
 struct status kv_snapshot_take(struct kv *kv, struct kv_snapshot **ret_snapshot)

@@ -94,9 +94,12 @@ MUST_CHECK struct status kv_view_run(struct kv_view *view, kv_plan_fn *plan, voi
 /* kv_snapshot.c */
 void kv_snapshot_enter(struct kv *kv, struct kv_snapshot *snapshot);
 void kv_snapshot_leave(struct kv_snapshot *snapshot);
-/* Make root the version that readers see; retired is what the ones before need. */
+/* Make root the version that readers see; garbage (may be NULL, becomes ours) is what only the
+ * versions before need. */
 void kv_snapshot_publish(
-    struct kv *kv, struct kv_root root, struct kv_block *retired, const struct kv_stats *added);
+    struct kv *kv, struct kv_root root, struct kv_garbage *garbage, const struct kv_stats *added);
+/* At the end, when nobody reads. */
+void kv_snapshot_free_garbage(struct kv *kv);
 
 /* kv_writer.c */
 void kv_writer_run(void *context);

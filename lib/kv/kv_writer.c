@@ -2,6 +2,8 @@
 #include "lib/base/clock.h"
 #include "lib/kv/kv_state.h"
 
+#include <stdlib.h>
+
 /*
  * The writer: takes up to 64 plans, runs each on the group's private tree, seals one record with
  * all they changed, appends it durably, and only then publishes the tree and answers.
@@ -12,9 +14,10 @@
 struct group {
     struct kv_item *first; /* Taken items, in order. */
     struct kv_tree_group tree;
-    uint64_t seq;   /* Given to the last plan kept. */
-    uint64_t plans; /* Kept. */
-    uint32_t rows;  /* In the record. */
+    uint64_t seq;               /* Given to the last plan kept. */
+    uint64_t plans;             /* Kept. */
+    uint32_t rows;              /* In the record. */
+    struct kv_garbage *garbage; /* Owned until it is published. */
 };
 
 static void unlink_item(struct kv *kv, struct kv_item *item)
@@ -155,6 +158,11 @@ static struct status commit(struct kv *kv, struct group *group)
     if (group->rows == 0) {
         return OK;
     }
+    /* Memory first: after the append nothing may fail. */
+    group->garbage = calloc(1, sizeof(*group->garbage));
+    if (group->garbage == NULL) {
+        return FAIL(NO_MEMORY, "commit");
+    }
     kv->sealed_seq = group->seq;
     struct kv_log_link link = kv->link;
     TRY(kv_log_seal(kv->log_key, &kv->db, kv->fence, group->seq, group->rows, &kv->record, &link));
@@ -173,7 +181,10 @@ static void publish(struct kv *kv, struct group *group)
         .plans = group->plans,
         .log_bytes = group->rows > 0 ? kv->record.size : 0,
     };
-    kv_snapshot_publish(kv, group->tree.root, group->tree.retired, &added);
+    if (group->garbage != NULL) {
+        group->garbage->retired = group->tree.retired;
+    }
+    kv_snapshot_publish(kv, group->tree.root, group->garbage, &added);
 }
 
 static void fail_queue(struct kv *kv)
@@ -208,6 +219,7 @@ static bool run_group(struct kv *kv, struct kv_item **first)
     };
     buffer_reset(&kv->record);
     kv_log_begin(&kv->record);
+    CHECK(kv->record.size > 0);
     struct kv_item *end = run_items(kv, &group, *first);
     struct status status = commit(kv, &group);
     if (status_ok(status)) {
@@ -219,6 +231,7 @@ static bool run_group(struct kv *kv, struct kv_item **first)
         *first = end;
         return true;
     }
+    free(group.garbage);
     kv_tree_group_undo(&group.tree);
     for (struct kv_item *item = *first; item != end; item = item->next) {
         item->status = status; /* An error of its own may rest on rows that never came to be. */

@@ -171,7 +171,9 @@ static struct status
 remember(struct kv_view *view, struct bytes value, struct seen *seen, size_t *count)
 {
     struct bytes copy = arena_copy(kv_view_arena(view), value);
-    CHECK(copy.data != NULL);
+    if (copy.data == NULL) {
+        return FAIL(NO_MEMORY, "copy of row");
+    }
     seen[(*count)++] = (struct seen){value, copy};
     return OK;
 }
@@ -183,6 +185,9 @@ static struct status check_get(
     struct bytes want;
     struct bytes got;
     struct status status = kv_view_get(view, key, &got);
+    if (status.code == STATUS_NO_MEMORY) {
+        return status;
+    }
     if (model == NULL) {
         return status_ok(status) ? remember(view, got, seen, count) : OK;
     }
@@ -200,6 +205,9 @@ static struct status check_seek(
     struct bytes value;
     struct bytes prefix = bytes_slice(from, 0, from.size > 2 ? 1 : 0);
     struct status status = kv_view_seek(view, from, prefix, &key, &value);
+    if (status.code == STATUS_NO_MEMORY) {
+        return status;
+    }
     if (model != NULL) {
         size_t at = find(model, from);
         bool is_there = at < model->count && bytes_starts_with(key_of(model->rows[at]), prefix);
