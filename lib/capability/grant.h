@@ -27,8 +27,8 @@ struct grant {
 };
 
 /* K_grant = D(GK, "triad/v1/gk", shard u32 hour u32), hour = exp / 3600. */
-MUST_CHECK struct status grant_key(
-    const struct secret *gk, uint32_t shard, uint32_t hour, struct secret **ret_key);
+MUST_CHECK struct status
+grant_key(const struct secret *gk, uint32_t shard, uint32_t hour, struct secret **ret_key);
 
 MUST_CHECK struct status
 grant_mint(const struct secret *grant_key, const struct grant *grant, uint8_t ret[GRANT_SIZE]);
@@ -37,7 +37,8 @@ grant_mint(const struct secret *grant_key, const struct grant *grant, uint8_t re
 MUST_CHECK struct status grant_decode(struct bytes encoded, struct grant *ret_grant);
 
 /*
- * DENIED unless the MAC fits, now_s < exp <= now_s + 300, cnf is cert_sha256 and epoch >= min_epoch.
+ * DENIED unless the MAC fits, now_s < exp <= now_s + 300, cnf is cert_sha256 and epoch >=
+ * min_epoch.
  */
 MUST_CHECK struct status grant_verify(
     const struct secret *grant_key, struct bytes encoded, uint64_t now_s,

@@ -28,12 +28,6 @@ enum { KEYSET_FORMAT = 1 };
 static const char keyset_magic[4] = {'T', 'K', 'S', '1'};
 static const char keyset_prefix[] = "TRIAD-KEYSET-v1"; /* Signed with its NUL. */
 
-unsigned token_perm_index(enum token_perm perm)
-{
-    CHECK(perm >= TOKEN_READ && perm <= TOKEN_SCRUB && (perm & (perm - 1)) == 0);
-    return (unsigned)__builtin_ctz(perm);
-}
-
 static bool is_perm(uint8_t perm)
 {
     return perm != 0 && perm <= TOKEN_SCRUB && (perm & (perm - 1)) == 0;

@@ -23,6 +23,12 @@ enum {
 static const char token_magic[4] = {'T', 'C', 'T', '1'};
 static const char token_prefix[] = "TRIAD-CAP-v1"; /* Signed with its NUL. */
 
+unsigned token_perm_index(enum token_perm perm)
+{
+    CHECK(perm >= TOKEN_READ && perm <= TOKEN_SCRUB && (perm & (perm - 1)) == 0);
+    return (unsigned)__builtin_ctz(perm);
+}
+
 struct status
 token_mint(const struct token *token, const struct secret *pkcs8, uint8_t ret[TOKEN_SIZE])
 {

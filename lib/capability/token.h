@@ -7,7 +7,12 @@
 
 #include "lib/capability/keyset.h"
 
-enum { TOKEN_SIZE = 232, TOKEN_LIFE_DEFAULT_S = 3600, TOKEN_LIFE_CAP_S = 5184000, TOKEN_SKEW_S = 60 };
+enum {
+    TOKEN_SIZE = 232,
+    TOKEN_LIFE_DEFAULT_S = 3600,
+    TOKEN_LIFE_CAP_S = 5184000,
+    TOKEN_SKEW_S = 60
+};
 
 struct token {
     uint8_t alg;
@@ -35,7 +40,10 @@ MUST_CHECK struct status token_verify(
     const struct token *token, struct bytes encoded, const struct keyset *keyset,
     const uint8_t cert_sha256[32], uint64_t life_max_s);
 
-/* What it does on every call, cached or not: perm, account, time, epoch, jti, keyset validity. */
+/*
+ * What it does on every call, cached or not: perm, account, time, epoch, jti, keyset validity.
+ * DENIED with the reason; UNAVAILABLE when the keyset is stale, which another node may not be.
+ */
 MUST_CHECK struct status token_check(
     const struct token *token, const struct keyset *keyset, enum token_perm perm,
     const struct id16 *account, uint64_t now_s);
@@ -48,7 +56,7 @@ void token_cache_free(struct token_cache *cache);
 /* decode + verify (or a cache hit) + check, in one call. */
 MUST_CHECK struct status token_cache_admit(
     struct token_cache *cache, struct bytes encoded, const struct keyset *keyset,
-    const uint8_t cert_sha256[32], enum token_perm perm, const struct id16 *account,
-    uint64_t now_s, uint64_t life_max_s);
+    const uint8_t cert_sha256[32], enum token_perm perm, const struct id16 *account, uint64_t now_s,
+    uint64_t life_max_s);
 
 DEFINE_OWNED(token_cache)

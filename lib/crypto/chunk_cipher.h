@@ -30,7 +30,7 @@ struct chunk_context {
     uint8_t bucket[16];
     uint8_t data[16];
     uint32_t part;
-    uint32_t index; /* In the part. */
+    uint32_t index;  /* In the part. */
     uint64_t offset; /* In the part. */
     struct chunk_shape shape;
     uint8_t chunk_id[CHUNK_ID_SIZE];

@@ -17,8 +17,7 @@ digest_sha256(const struct bytes *parts, size_t count, uint8_t ret_digest[DIGEST
 
 /* HMAC-SHA-256 over count parts joined. */
 MUST_CHECK struct status digest_hmac(
-    struct bytes key, const struct bytes *parts, size_t count,
-    uint8_t ret_mac[DIGEST_SHA256_SIZE]);
+    struct bytes key, const struct bytes *parts, size_t count, uint8_t ret_mac[DIGEST_SHA256_SIZE]);
 
 /* A digest of a stream. One thread. */
 struct digest;

@@ -12,8 +12,8 @@ enum signature_alg { SIGNATURE_ED25519 = 1, SIGNATURE_P256 = 2 };
 enum { SIGNATURE_SIZE = 64, SIGNATURE_SPKI_MAX = 128, SIGNATURE_KID_SIZE = 8 };
 
 /* A new pair: PKCS#8 and, appended to spki, the public key. */
-MUST_CHECK struct status signature_generate(
-    enum signature_alg alg, struct secret **ret_pkcs8, struct buffer *spki);
+MUST_CHECK struct status
+signature_generate(enum signature_alg alg, struct secret **ret_pkcs8, struct buffer *spki);
 
 /* Sign prefix || message; prefix separates the uses ("TRIAD-CAP-v1\0" and so on). */
 MUST_CHECK struct status signature_sign(

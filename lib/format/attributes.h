@@ -9,6 +9,7 @@
 #include "lib/base/buffer.h"
 #include "lib/format/ids.h"
 
+/* ATTRIBUTES_MAX bounds the sealed blob. */
 enum { ATTRIBUTES_MAX = 16 * 1024, ATTRIBUTE_COUNT_MAX = 128 };
 
 struct attribute {

@@ -191,9 +191,3 @@ struct status manifest_page_length(struct bytes page, uint64_t *ret_length)
     *ret_length = length;
     return OK;
 }
-
-struct status
-dek_kek(const struct secret *object_key, const struct id16 *data, struct secret **ret_kek)
-{
-    return kdf_derive1(object_key, "triad/v1/dek", id16_view(data), ret_kek);
-}

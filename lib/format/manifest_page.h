@@ -43,8 +43,8 @@ void manifest_page_begin(struct buffer *page, const struct manifest_head *head);
 void manifest_page_add(struct buffer *page, const struct manifest_row *row, unsigned fragments);
 
 /* Write the final row count and append the MAC under D(FK, "triad/v1/page", data16). */
-MUST_CHECK struct status manifest_page_seal(
-    struct buffer *page, uint16_t rows, const struct secret *object_key);
+MUST_CHECK struct status
+manifest_page_seal(struct buffer *page, uint16_t rows, const struct secret *object_key);
 
 /* Read the head (no MAC is checked): for contentdb and the steward, which hold no FK. INVALID or
  * CORRUPT names the field. */
@@ -56,8 +56,7 @@ MUST_CHECK struct status manifest_page_row(
     struct manifest_row *ret_row);
 
 /* Check the MAC, constant time; CORRUPT otherwise. */
-MUST_CHECK struct status
-manifest_page_verify(struct bytes page, const struct secret *object_key);
+MUST_CHECK struct status manifest_page_verify(struct bytes page, const struct secret *object_key);
 
 /* Bytes of plaintext that the page's rows hold. */
 MUST_CHECK struct status manifest_page_length(struct bytes page, uint64_t *ret_length);

@@ -24,6 +24,7 @@ struct placement_entry {
 /* Append the encoding of count entries (chunks * (k+m)). */
 void placement_encode(struct buffer *row, const struct placement_entry *entries, size_t count);
 
-/* Decode exactly count entries into entries (which has room); CORRUPT if they do not fit exactly. */
+/* Decode exactly count entries into entries (which has room); CORRUPT if they do not fit exactly.
+ */
 MUST_CHECK struct status
 placement_decode(struct bytes row, struct placement_entry *entries, size_t count);

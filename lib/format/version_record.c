@@ -4,10 +4,6 @@
  *    0  "TVR1" | ver u16 | flags u16 | tenant16 | bucket16 | name_hash32 | version16 | data16
  *  104  content10 | 0^6 | created_ms u64 | size u64 | segments u32 | chunks u64
  *  148  attr_sha256 32 | etag16 | etag_parts u32
- *
- * key_ref       = kind u8 | alg u8 | len u16 | bk_ver u32 | bytes
- * segment (96)  = data16 | content10 | 0^2 | part u32 | first_index u32 | chunks u32 | skip u64
- *               | len u64 | link40
  */
 
 #include "lib/format/version_record.h"
@@ -16,15 +12,10 @@
 #include "lib/base/encode.h"
 #include "lib/crypto/digest.h"
 #include "lib/crypto/kdf.h"
-#include "lib/crypto/key_wrap.h"
 
 enum {
     RECORD_VERSION = 1,
     FLAGS_KNOWN = VERSION_OPEN_UPLOAD | VERSION_MULTIPART | VERSION_INLINE | VERSION_SSE_C,
-    KEY_REF_BUCKET = 1,
-    KEY_REF_SSE_C = 2,
-    KEY_REF_ALG_KW = 1,
-    KEY_REF_BYTES_MAX = 256,
 };
 
 static const char record_magic[4] = {'T', 'V', 'R', '1'};
@@ -131,118 +122,5 @@ struct status version_record_verify(
     if (!secret_equal(BYTES_ARRAY(wanted), mac)) {
         return FAIL(CORRUPT, "MAC of a version record");
     }
-    return OK;
-}
-
-void key_ref_encode(struct buffer *to, const struct key_ref *ref)
-{
-    CHECK(ref->wrapped.size > 0 && ref->wrapped.size <= KEY_REF_BYTES_MAX);
-    buffer_add_u8(to, ref->kind);
-    buffer_add_u8(to, ref->alg);
-    buffer_add_u16(to, (uint16_t)ref->wrapped.size);
-    buffer_add_u32(to, ref->bk_ver);
-    buffer_add(to, ref->wrapped);
-}
-
-struct status key_ref_decode(struct bytes encoded, struct key_ref *ret_ref)
-{
-    struct reader reader = reader_of(encoded);
-    struct key_ref ref = {0};
-    ref.kind = reader_u8(&reader);
-    ref.alg = reader_u8(&reader);
-    uint16_t size = reader_u16(&reader);
-    ref.bk_ver = reader_u32(&reader);
-    ref.wrapped = reader_take(&reader, size);
-    if (!reader_finish(&reader) || size == 0 || size > KEY_REF_BYTES_MAX) {
-        return FAIL(CORRUPT, "length of a key reference");
-    }
-    if (ref.kind != KEY_REF_BUCKET && ref.kind != KEY_REF_SSE_C) {
-        return FAIL(CORRUPT, "kind of a key reference");
-    }
-    if (ref.alg != KEY_REF_ALG_KW) {
-        return FAIL(CORRUPT, "alg of a key reference");
-    }
-    if (ref.kind == KEY_REF_BUCKET && size != KEY_WRAP_SIZE) {
-        return FAIL(CORRUPT, "wrapped key of a key reference");
-    }
-    *ret_ref = ref;
-    return OK;
-}
-
-void segment_entry_encode(struct buffer *to, const struct segment_entry *segment)
-{
-    buffer_add(to, id16_view(&segment->data));
-    buffer_add(to, BYTES_ARRAY(segment->content.bytes));
-    buffer_add_zeros(to, 2);
-    buffer_add_u32(to, segment->part);
-    buffer_add_u32(to, segment->first_index);
-    buffer_add_u32(to, segment->chunks);
-    buffer_add_u64(to, segment->skip);
-    buffer_add_u64(to, segment->len);
-    buffer_add(to, BYTES_ARRAY(segment->link));
-}
-
-struct status segment_entry_decode(struct bytes encoded, struct segment_entry *ret_segment)
-{
-    struct reader reader = reader_of(encoded);
-    struct segment_entry segment = {0};
-    reader_copy(&reader, segment.data.bytes, ID16_SIZE);
-    reader_copy(&reader, segment.content.bytes, CONTENT_SIZE);
-    reader_zeros(&reader, 2);
-    segment.part = reader_u32(&reader);
-    segment.first_index = reader_u32(&reader);
-    segment.chunks = reader_u32(&reader);
-    segment.skip = reader_u64(&reader);
-    segment.len = reader_u64(&reader);
-    reader_copy(&reader, segment.link, sizeof(segment.link));
-    if (!reader_finish(&reader)) {
-        return FAIL(CORRUPT, "length or reserved bytes of a segment");
-    }
-    *ret_segment = segment;
-    return OK;
-}
-
-static struct status segment_mac(
-    const struct secret *object_key, const struct id16 *version, uint32_t page,
-    struct bytes entries, uint8_t ret_mac[VERSION_MAC_SIZE])
-{
-    uint8_t number[4];
-    encode_u32(number, page);
-    struct bytes context[] = {id16_view(version), BYTES_ARRAY(number)};
-    OWNED(secret) struct secret *key = NULL;
-    TRY(kdf_derive(object_key, "triad/v1/seg", context, 2, &key));
-    return digest_hmac(secret_bytes(key), &entries, 1, ret_mac);
-}
-
-struct status segment_page_seal(
-    const struct secret *object_key, const struct id16 *version, uint32_t page,
-    struct buffer *entries)
-{
-    TRY(buffer_status(entries));
-    CHECK(entries->size > 0 && entries->size % SEGMENT_SIZE == 0);
-    if (entries->size > SEGMENT_PAGE_MAX - VERSION_MAC_SIZE) {
-        return FAIL(TOO_LARGE, "page of segments");
-    }
-    uint8_t mac[VERSION_MAC_SIZE];
-    TRY(segment_mac(object_key, version, page, buffer_bytes(entries), mac));
-    buffer_add(entries, BYTES_ARRAY(mac));
-    return buffer_status(entries);
-}
-
-struct status segment_page_verify(
-    const struct secret *object_key, const struct id16 *version, uint32_t page, struct bytes sealed,
-    struct bytes *ret_entries)
-{
-    if (sealed.size < SEGMENT_SIZE + VERSION_MAC_SIZE || sealed.size > SEGMENT_PAGE_MAX ||
-        (sealed.size - VERSION_MAC_SIZE) % SEGMENT_SIZE != 0) {
-        return FAIL(CORRUPT, "length of a page of segments");
-    }
-    struct bytes entries = bytes_of(sealed.data, sealed.size - VERSION_MAC_SIZE);
-    uint8_t mac[VERSION_MAC_SIZE];
-    TRY(segment_mac(object_key, version, page, entries, mac));
-    if (!secret_equal(BYTES_ARRAY(mac), bytes_from(sealed, entries.size))) {
-        return FAIL(CORRUPT, "MAC of a page of segments");
-    }
-    *ret_entries = entries;
     return OK;
 }

@@ -83,5 +83,5 @@ MUST_CHECK struct status segment_page_seal(
     struct buffer *entries);
 /* Check it; ret_entries is the page without its MAC. */
 MUST_CHECK struct status segment_page_verify(
-    const struct secret *object_key, const struct id16 *version, uint32_t page,
-    struct bytes sealed, struct bytes *ret_entries);
+    const struct secret *object_key, const struct id16 *version, uint32_t page, struct bytes sealed,
+    struct bytes *ret_entries);

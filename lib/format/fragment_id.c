@@ -3,36 +3,11 @@
  * frag_tag16 = GMAC-AES-256, key D(IK_v, "triad/v1/frag", chunk_id14), iv = 0^8 | u32 index
  */
 
+#include "lib/base/encode.h"
+#include "lib/crypto/kdf.h"
 #include "lib/format/ids.h"
 
-#include "lib/base/check.h"
-#include "lib/base/encode.h"
-#include "lib/crypto/digest.h"
-#include "lib/crypto/kdf.h"
-
-enum { LEASE_SIZE = 6, FRAGMENT_COPY_AT = 14, FRAGMENT_MARK_AT = 15, FRAGMENT_MARK = 0x5a };
-
-struct content content_of(uint64_t lease, uint32_t upload_seq)
-{
-    struct content content;
-    CHECK(lease >> 48 == 0);
-    encode_u48(content.bytes, lease);
-    encode_u32(content.bytes + LEASE_SIZE, upload_seq);
-    return content;
-}
-
-uint64_t content_lease(const struct content *content)
-{
-    return decode_u48(content->bytes);
-}
-
-struct chunk_id chunk_id_of(const struct content *content, uint32_t n)
-{
-    struct chunk_id id;
-    memcpy(id.bytes, content->bytes, CONTENT_SIZE);
-    encode_u32(id.bytes + CONTENT_SIZE, n);
-    return id;
-}
+enum { FRAGMENT_COPY_AT = 14, FRAGMENT_MARK_AT = 15, FRAGMENT_MARK = 0x5a };
 
 struct status fragment_id(
     const struct secret *account_key, const struct chunk_id *chunk, uint8_t copy,
@@ -83,11 +58,4 @@ struct status fragment_tag(
     OWNED(aead) struct aead *tagger = NULL;
     TRY(fragment_tagger_new(integrity_key, chunk, &tagger));
     return fragment_tagger_tag(tagger, index, parts, count, ret_tag);
-}
-
-struct status object_name_hash(const struct id16 *bucket, struct bytes key, uint8_t ret_hash[32])
-{
-    static const char label[] = "triad/v1/name"; /* Its NUL separates it. */
-    struct bytes parts[] = {BYTES_ARRAY(label), id16_view(bucket), key};
-    return digest_sha256(parts, 3, ret_hash);
 }
