@@ -11,8 +11,7 @@
 
 enum { TICK_MS = 1000, RENEW_MS = 60 * 1000 };
 
-/* Our files changed: later calls and later connections use the new certificate. */
-static void renew(struct rpc_client *client)
+void rpc_client_renew(struct rpc_client *client)
 {
     struct rpc_tls_material *material = NULL;
     struct status status = rpc_tls_poll(client->tls, &material);
@@ -43,7 +42,7 @@ static void poll_queue(void *context)
             next_tick_ms = now_ms + TICK_MS;
         }
         if (now_ms >= next_renew_ms) {
-            renew(client);
+            rpc_client_renew(client);
             next_renew_ms = now_ms + RENEW_MS;
         }
         gpr_timespec until = gpr_time_add(

@@ -40,7 +40,10 @@ struct rpc_channel {
 /* On the polling thread, about once a second: connect what lost its connection. */
 void rpc_channel_connect_all(struct rpc_client *client);
 
-/* On the polling thread: new links with the material in force. */
+/* Look at our files; if they changed, later calls and connections use the new certificate. */
+void rpc_client_renew(struct rpc_client *client);
+
+/* New links with the material in force. */
 void rpc_channel_renew_all(struct rpc_client *client);
 
 /* The link to start a call on, referenced; NULL while the client stops. */

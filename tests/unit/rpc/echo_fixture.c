@@ -69,7 +69,29 @@ say(void *context, struct rpc_call *call, const ProtobufCMessage *message, Proto
     return OK;
 }
 
+static void keep_static(void *arg)
+{
+    (void)arg;
+}
+
+static struct status
+skim(void *context, struct rpc_call *call, const ProtobufCMessage *message, ProtobufCMessage *out)
+{
+    const Triad__Test__SayRequest *request = (const Triad__Test__SayRequest *)message;
+    static const uint8_t zeros[1 << 20];
+    (void)context;
+    ((Triad__Test__SayReply *)out)->payload_size = rpc_call_payload(call)->size;
+    if (request->reply_size == 0) {
+        return OK;
+    }
+    CHECK(request->reply_size <= sizeof(zeros));
+    struct rpc_slice slice = {
+        .bytes = bytes_of(zeros, request->reply_size), .release = keep_static, .arg = NULL};
+    return rpc_call_reply_slice(call, slice);
+}
+
 static const struct rpc_method methods[] = {
+    {.name = "Skim", .roles = RPC_ROLE_FRONTEND, .handler = skim},
     {.name = "Say", .roles = RPC_ROLE_FRONTEND | RPC_ROLE_STEWARD, .handler = say},
     {.name = "Operate", .roles = RPC_ROLE_OPERATOR, .handler = say},
 };
@@ -91,7 +113,9 @@ struct status echo_serve(
         .queue_max = queue_max,
         .message_max = ECHO_MESSAGE_MAX,
         .arena_max = ECHO_ARENA_MAX,
-        .deadline_max_ms = 20000,
+        .deadline_max_ms = echo->deadline_max_ms > 0 ? echo->deadline_max_ms : 20000,
+        .admit = echo->admit,
+        .admit_context = echo,
     };
     return rpc_server_start(&options, &echo->service, 1, ret_server);
 }

@@ -21,6 +21,8 @@ struct echo {
     atomic_int handled;  /* Handlers begun. */
     atomic_int released; /* Reply slices released. */
     struct rpc_service service;
+    int64_t deadline_max_ms; /* Of servers started later; 0: 20 s. */
+    struct status (*admit)(void *context, const struct rpc_peer *peer, const char *method);
 };
 
 /* Server b1 (role blobnode) with so many workers and places, frontend f1 as the client. */

@@ -336,6 +336,68 @@ static void a_port_in_use_is_refused(void **state)
     assert_null(server);
 }
 
+/* The other server is the fixture's with one thing changed; the fixture's channel goes to it. */
+static void replace_server(void)
+{
+    rpc_channel_free(echo.channel);
+    rpc_client_free(echo.client);
+    rpc_server_free(TAKE(echo.server));
+    assert_ok(echo_serve(&echo, "127.0.0.1:0", 2, 2, &echo.server));
+    snprintf(echo.target, sizeof(echo.target), "127.0.0.1:%d", rpc_server_port(echo.server));
+    echo_connect(&echo, "frontend", "f1", &echo.client, &echo.channel);
+}
+
+static void a_longer_deadline_is_cut_to_the_servers(void **state)
+{
+    (void)state;
+    echo.deadline_max_ms = 200;
+    replace_server();
+    Triad__Test__SayRequest message = TRIAD__TEST__SAY_REQUEST__INIT;
+    message.sleep_ms = 2500;
+    struct rpc_request request = echo_request("Say", &message);
+    struct rpc_reply *reply = NULL;
+    int64_t begun_ms = clock_monotonic_ms();
+    struct status status = rpc_call_wait(echo.channel, &request, &reply);
+    assert_true(status.code == STATUS_UNKNOWN || status.code == STATUS_TIMEOUT);
+    assert_true(clock_monotonic_ms() - begun_ms < 2000);
+}
+
+static struct status refuse_all(void *context, const struct rpc_peer *peer, const char *method)
+{
+    (void)context;
+    assert_string_equal(peer->id, "f1");
+    assert_string_equal(method, "/triad.test.Echo/Say");
+    return FAIL(DENIED, "not in the registry");
+}
+
+static void the_registry_has_the_last_word(void **state)
+{
+    (void)state;
+    echo.admit = refuse_all;
+    replace_server();
+    Triad__Test__SayRequest message = TRIAD__TEST__SAY_REQUEST__INIT;
+    struct rpc_request request = echo_request("Say", &message);
+    struct rpc_reply *reply = NULL;
+    assert_status(rpc_call_wait(echo.channel, &request, &reply), STATUS_DENIED);
+    assert_int_equal(atomic_load(&echo.handled), 0);
+}
+
+static void a_row_without_a_method_is_refused(void **state)
+{
+    (void)state;
+    static const struct rpc_method rows[] = {{.name = "Nope", .roles = 1}};
+    struct rpc_service service = {
+        .descriptor = &triad__test__echo__descriptor, .methods = rows, .count = 1};
+    struct rpc_server_options options = {
+        .address = "127.0.0.1:0",
+        .tls = test_pki_files(echo.pki, "blobnode", "b1"),
+        .workers = 1,
+        .deadline_max_ms = 1000,
+    };
+    struct rpc_server *server = NULL;
+    assert_status(rpc_server_start(&options, &service, 1, &server), STATUS_INVALID);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -350,6 +412,9 @@ int main(void)
         TEST(stop_lets_calls_in_progress_end),
         TEST(stop_cancels_after_the_grace),
         TEST(a_port_in_use_is_refused),
+        TEST(a_longer_deadline_is_cut_to_the_servers),
+        TEST(the_registry_has_the_last_word),
+        TEST(a_row_without_a_method_is_refused),
     };
     return cmocka_run_group_tests_name("rpc_server", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/rpc/rpc_client.h"
+#include "lib/rpc/rpc_client_state.h"
 #include "tests/unit/rpc/echo_fixture.h"
 
 #include <arpa/inet.h>
@@ -199,6 +200,39 @@ static void the_material_is_given_once_for_each_change(void **state)
     rpc_tls_material_free(material);
 }
 
+static void note_end(void *arg, struct status status, struct rpc_reply *reply)
+{
+    atomic_store((atomic_int *)arg, status_ok(status) ? 1 : 2);
+    rpc_reply_free(reply);
+}
+
+static void a_renewed_client_certificate_is_used_by_later_calls(void **state)
+{
+    (void)state;
+    uint8_t old[32];
+    uint8_t new[32];
+    rpc_client_cert_sha256(echo.client, old);
+    assert_ok(echo_say(echo.channel, "before"));
+    Triad__Test__SayRequest message = TRIAD__TEST__SAY_REQUEST__INIT;
+    message.sleep_ms = 300;
+    struct rpc_request request = echo_request("Say", &message);
+    atomic_int ended = 0;
+    rpc_start(echo.channel, &request, note_end, &ended);
+
+    rpc_client_renew(echo.client); /* Nothing changed. */
+    rpc_client_cert_sha256(echo.client, new);
+    assert_memory_equal(old, new, 32);
+    assert_ok(test_pki_issue(echo.pki, "frontend", "f1", NULL));
+    rpc_client_renew(echo.client);
+    rpc_client_cert_sha256(echo.client, new);
+    assert_memory_not_equal(old, new, 32);
+    assert_ok(echo_say(echo.channel, "after"));
+    for (int i = 0; i < 500 && atomic_load(&ended) == 0; i++) {
+        clock_sleep_ms(10);
+    }
+    assert_int_equal(atomic_load(&ended), 1); /* The call under way was not disturbed. */
+}
+
 static void files_that_are_missing_or_misfit_are_refused(void **state)
 {
     (void)state;
@@ -226,6 +260,7 @@ int main(void)
         TEST(a_renewed_server_certificate_is_used_at_the_next_handshake),
         TEST(a_renewal_half_done_changes_nothing),
         TEST(the_material_is_given_once_for_each_change),
+        TEST(a_renewed_client_certificate_is_used_by_later_calls),
         TEST(files_that_are_missing_or_misfit_are_refused),
     };
     return cmocka_run_group_tests_name("rpc_tls", tests, NULL, NULL);
