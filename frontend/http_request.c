@@ -297,6 +297,11 @@ static struct status split_target(struct http_request *request)
     if (target.size == 0 || target.data[0] != '/') {
         return FAIL(INVALID, "the target is not a path");
     }
+    /* One space on either side; llhttp takes more. */
+    if (target.data != request->method.data + request->method.size + 1 ||
+        memcmp(target.data + target.size, " HTTP/1.", 8) != 0) {
+        return FAIL(INVALID, "the request line has more than two spaces");
+    }
     if (memchr(target.data, '#', target.size) != NULL) {
         return FAIL(INVALID, "the target has a fragment");
     }
