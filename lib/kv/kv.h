@@ -43,9 +43,9 @@ struct kv_options {
     struct id16 db_uuid;
     const struct kv_dek *deks; /* Live versions; new records are sealed under the last. */
     size_t deks_count;
-    uint32_t fence;             /* Of this open: above every epoch row in the store. */
-    struct kv_anchor lowest;    /* CORRUPT if the log ends below it (all zero: unknown). */
-    size_t memory_max;          /* Bytes of rows kept; FULL beyond. 0: no bound. */
+    uint32_t fence;          /* Of this open: above every epoch row in the store. */
+    struct kv_anchor lowest; /* CORRUPT if the log ends below it (all zero: unknown). */
+    size_t memory_max;       /* Bytes of rows kept; FULL beyond. 0: no bound. */
     /* Called on the writer thread when the store failed for good: the process must end. */
     void (*on_fatal)(void *context, struct status status);
     void *on_fatal_context;
@@ -94,8 +94,8 @@ kv_snapshot_get(struct kv_snapshot *snapshot, struct bytes key, struct bytes *re
 
 /* Walk rows in key order from the first >= from. */
 struct kv_cursor;
-MUST_CHECK struct status kv_cursor_seek(
-    struct kv_snapshot *snapshot, struct bytes from, struct kv_cursor **ret_cursor);
+MUST_CHECK struct status
+kv_cursor_seek(struct kv_snapshot *snapshot, struct bytes from, struct kv_cursor **ret_cursor);
 /* NOT_FOUND at the end. */
 MUST_CHECK struct status
 kv_cursor_next(struct kv_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
