@@ -85,11 +85,9 @@ static void a_method_without_a_row_is_unsupported(void **state)
     assert_int_equal(say_as("frontend", "f1", "Unlisted"), STATUS_UNSUPPORTED);
 }
 
-/* A call by hand: any bytes as the message of any method. */
-static struct status
-call_raw(const char *role, const char *id, const char *path, struct bytes bytes)
+/* A channel to the server without rpc_client around it. */
+static struct status open_raw(const char *role, const char *id, grpc_channel **ret_channel)
 {
-    rpc_tls_library_init();
     struct rpc_tls_files files = test_pki_files(echo.pki, role, id);
     OWNED(rpc_tls) struct rpc_tls *tls = NULL;
     OWNED(rpc_tls_material) struct rpc_tls_material *material = NULL;
@@ -103,24 +101,38 @@ call_raw(const char *role, const char *id, const char *path, struct bytes bytes)
         .value.string = (char[]){"b1.blobnode.test"},
     };
     grpc_channel_args arguments = {.num_args = 1, .args = &argument};
-    grpc_channel *channel = grpc_channel_create(echo.target, credentials, &arguments);
+    *ret_channel = grpc_channel_create(echo.target, credentials, &arguments);
     grpc_channel_credentials_release(credentials);
-    grpc_completion_queue *queue = grpc_completion_queue_create_for_next(NULL);
-    gpr_timespec deadline =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(5, GPR_TIMESPAN));
-    grpc_slice method = grpc_slice_from_copied_string(path);
-    grpc_call *call =
-        grpc_channel_create_call(channel, NULL, 0, queue, method, NULL, deadline, NULL);
-    grpc_slice message = grpc_slice_from_copied_buffer((const char *)bytes.data, bytes.size);
-    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&message, 1);
+    return OK;
+}
 
+/* Our code's name in the status message; INTERNAL for a failure without one. */
+static enum status_code code_of(grpc_status_code code, grpc_slice details)
+{
+    char *text = grpc_slice_to_c_string(details);
+    enum status_code got = code == GRPC_STATUS_OK ? STATUS_OK : STATUS_INTERNAL;
+    for (enum status_code each = STATUS_INVALID; each < STATUS_INTERNAL; each++) {
+        size_t size = strlen(status_name(each));
+        if (strncmp(text, status_name(each), size) == 0 && text[size] == ':') {
+            got = each;
+        }
+    }
+    gpr_free(text);
+    return got;
+}
+
+struct raw_answer {
     grpc_metadata_array initial;
     grpc_metadata_array trailing;
-    grpc_metadata_array_init(&initial);
-    grpc_metadata_array_init(&trailing);
-    grpc_byte_buffer *reply = NULL;
-    grpc_status_code code = GRPC_STATUS_OK;
-    grpc_slice details = grpc_empty_slice();
+    grpc_byte_buffer *reply;
+    grpc_status_code code;
+    grpc_slice details;
+};
+
+static void exchange(grpc_call *call, struct bytes bytes, struct raw_answer *answer)
+{
+    grpc_slice message = grpc_slice_from_copied_buffer((const char *)bytes.data, bytes.size);
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&message, 1);
     grpc_op ops[6];
     memset(ops, 0, sizeof(ops));
     ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
@@ -128,40 +140,48 @@ call_raw(const char *role, const char *id, const char *path, struct bytes bytes)
     ops[1].data.send_message.send_message = buffer;
     ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
     ops[3].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-    ops[3].data.recv_status_on_client.trailing_metadata = &trailing;
-    ops[3].data.recv_status_on_client.status = &code;
-    ops[3].data.recv_status_on_client.status_details = &details;
+    ops[3].data.recv_status_on_client.trailing_metadata = &answer->trailing;
+    ops[3].data.recv_status_on_client.status = &answer->code;
+    ops[3].data.recv_status_on_client.status_details = &answer->details;
     ops[4].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[4].data.recv_initial_metadata.recv_initial_metadata = &initial;
+    ops[4].data.recv_initial_metadata.recv_initial_metadata = &answer->initial;
     ops[5].op = GRPC_OP_RECV_MESSAGE;
-    ops[5].data.recv_message.recv_message = &reply;
+    ops[5].data.recv_message.recv_message = &answer->reply;
     assert_int_equal(grpc_call_start_batch(call, ops, 6, call, NULL), GRPC_CALL_OK);
-    grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-
-    enum status_code got = STATUS_OK;
-    char *text = grpc_slice_to_c_string(details);
-    for (enum status_code each = STATUS_INVALID; each <= STATUS_INTERNAL; each++) {
-        size_t size = strlen(status_name(each));
-        if (strncmp(text, status_name(each), size) == 0 && text[size] == ':') {
-            got = each;
-        }
-    }
-    if (code != GRPC_STATUS_OK && got == STATUS_OK) {
-        got = STATUS_INTERNAL;
-    }
-    gpr_free(text);
-    grpc_slice_unref(details);
-    grpc_slice_unref(method);
     grpc_slice_unref(message);
     grpc_byte_buffer_destroy(buffer);
-    grpc_metadata_array_destroy(&initial);
-    grpc_metadata_array_destroy(&trailing);
-    grpc_byte_buffer_destroy(reply);
+}
+
+/* A call by hand: any bytes as the message of any method. */
+static struct status
+call_raw(const char *role, const char *id, const char *path, struct bytes bytes)
+{
+    rpc_tls_library_init();
+    grpc_channel *channel = NULL;
+    TRY(open_raw(role, id, &channel));
+    grpc_completion_queue *queue = grpc_completion_queue_create_for_next(NULL);
+    gpr_timespec never = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(5, GPR_TIMESPAN));
+    grpc_slice method = grpc_slice_from_copied_string(path);
+    grpc_call *call =
+        grpc_channel_create_call(channel, NULL, 0, queue, method, NULL, deadline, NULL);
+    struct raw_answer answer = {.reply = NULL};
+    grpc_metadata_array_init(&answer.initial);
+    grpc_metadata_array_init(&answer.trailing);
+    exchange(call, bytes, &answer);
+    grpc_completion_queue_next(queue, never, NULL);
+    enum status_code got = code_of(answer.code, answer.details);
+
+    grpc_slice_unref(answer.details);
+    grpc_slice_unref(method);
+    grpc_metadata_array_destroy(&answer.initial);
+    grpc_metadata_array_destroy(&answer.trailing);
+    grpc_byte_buffer_destroy(answer.reply);
     grpc_call_unref(call);
     grpc_channel_destroy(channel);
     grpc_completion_queue_shutdown(queue);
-    while (grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type !=
-           GRPC_QUEUE_SHUTDOWN) {
+    while (grpc_completion_queue_next(queue, never, NULL).type != GRPC_QUEUE_SHUTDOWN) {
     }
     grpc_completion_queue_destroy(queue);
     grpc_shutdown();
