@@ -64,13 +64,11 @@ static struct status replay_blob(struct blob_account *account, const struct segm
     struct blob_place place = {.state = BLOB_STATE_PENDING};
     memcpy(place.id.bytes, record->id, ID16_SIZE);
     struct blob_place *there = blob_index_get(account->index, &place.id);
-    if (there != NULL && blob_account_state_is_expired(account, there)) {
-        blob_account_state_drop(account, there);
-        there = NULL;
-    }
     if (there != NULL) {
-        account->damaged++; /* We never write an id twice. The first stands, as it was answered. */
-        return OK;
+        /* An id is written again only when it had gone: from the trash, long ago. The later stands;
+         * an earlier one that still lives lost its tombstone. */
+        account->damaged += there->state == BLOB_STATE_LIVE ? 1 : 0;
+        blob_account_state_drop(account, there);
     }
     TRY(blob_index_add(account->index, &place));
     blob_account_state_publish(account, blob_index_get(account->index, &place.id), record);
@@ -97,6 +95,7 @@ replay(void *context, const struct segment_record *record, struct bytes payload)
     if (place != NULL && place->state == BLOB_STATE_LIVE &&
         place->lsn == decode_u64(payload.data + 8)) {
         blob_account_state_trash(account, place, decode_u64(payload.data));
+        blob_segments_add_tombstone(account->segments, (uint32_t)record->segment, place->segment);
     }
     return OK;
 }
@@ -116,6 +115,16 @@ static struct status open_log(struct blob_account *account)
     return OK;
 }
 
+/* Reclaim waits for appends, and must not wait for ever because new ones keep coming. */
+static void init_appending(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
 struct status blob_account_open(
     int data_dir_fd, const char *name, const struct blob_account_options *options, uint64_t now_s,
     struct blob_account **ret_account)
@@ -129,6 +138,7 @@ struct status blob_account_open(
     account->log_fd = -1;
     pthread_mutex_init(&account->mutex, NULL);
     pthread_cond_init(&account->settled, NULL);
+    init_appending(&account->appending);
     account->dir_fd = openat(data_dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (account->dir_fd < 0) {
         return FAIL_ERRNO(errno, "open account");
@@ -140,6 +150,7 @@ struct status blob_account_open(
         return FAIL(CORRUPT, "account file lies in another account's directory");
     }
     TRY(blob_index_new(&account->index));
+    TRY(blob_segments_new(&account->segments));
     TRY(open_log(account));
     blob_account_expire(account, now_s);
     *ret_account = TAKE(account);
@@ -153,8 +164,10 @@ void blob_account_free(struct blob_account *account)
     }
     segment_log_free(account->log);
     blob_index_free(account->index);
+    blob_segments_free(account->segments);
     fd_release(&account->log_fd);
     fd_release(&account->dir_fd);
+    pthread_rwlock_destroy(&account->appending);
     pthread_cond_destroy(&account->settled);
     pthread_mutex_destroy(&account->mutex);
     free(account);

@@ -101,4 +101,7 @@ void blob_account_stat(struct blob_account *account, struct blob_account_stat *r
 /* Forget what has been in the trash for the trash period. */
 void blob_account_expire(struct blob_account *account, uint64_t now_s);
 
+/* Give back segments that nothing needs any more; none while there is damage. */
+MUST_CHECK struct status blob_account_reclaim(struct blob_account *account, uint64_t *ret_removed);
+
 DEFINE_OWNED(blob_account)

@@ -37,12 +37,15 @@ static enum blob_outcome delete_one(
     encode_u64(payload, now_s);
     encode_u64(payload + 8, ret_place->lsn);
     struct bytes part = BYTES_ARRAY(payload);
+    BLOB_ACCOUNT_APPENDING(account);
     struct segment_record record;
     if (!status_ok(
             segment_log_append(account->log, id->bytes, RECORD_TOMBSTONE, &part, 1, &record))) {
         return BLOB_FAILED;
     }
     *ret_lsn = record.lsn;
+    LOCKED(&account->mutex);
+    blob_segments_add_tombstone(account->segments, (uint32_t)record.segment, ret_place->segment);
     return BLOB_NONE;
 }
 

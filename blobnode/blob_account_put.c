@@ -107,6 +107,7 @@ static enum blob_outcome put_one(
     if (outcome != BLOB_NONE) {
         return outcome;
     }
+    BLOB_ACCOUNT_APPENDING(account);
     struct segment_record record;
     struct status status = segment_log_append(
         account->log, item->id.bytes, RECORD_BLOB, item->parts, item->count, &record);

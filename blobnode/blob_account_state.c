@@ -18,6 +18,7 @@ void blob_account_state_drop(struct blob_account *account, const struct blob_pla
         account->trashed--;
         account->trash_bytes -= place->size;
     }
+    blob_segments_drop_blob(account->segments, place->segment);
     struct id16 id = place->id;
     blob_index_remove(account->index, &id);
 }
@@ -32,6 +33,7 @@ void blob_account_state_publish(
     place->state = BLOB_STATE_LIVE;
     account->live++;
     account->live_bytes += record->size;
+    blob_segments_add_blob(account->segments, place->segment);
 }
 
 void blob_account_state_trash(

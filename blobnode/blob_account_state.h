@@ -4,6 +4,7 @@
 
 #include "blobnode/blob_account.h"
 #include "blobnode/blob_index.h"
+#include "blobnode/blob_segments.h"
 #include "lib/kv/segment_log.h"
 
 #include <pthread.h>
@@ -24,10 +25,12 @@ struct blob_account {
     struct blob_account_options options;
     int dir_fd;
     int log_fd;
-    struct segment_log *log; /* Owned. */
+    struct segment_log *log;    /* Owned. */
+    pthread_rwlock_t appending; /* Read: from an append until its place is known; before mutex. */
     pthread_mutex_t mutex;
-    pthread_cond_t settled;   /* A claim ended. */
-    struct blob_index *index; /* Owned. */
+    pthread_cond_t settled;         /* A claim ended. */
+    struct blob_index *index;       /* Owned. */
+    struct blob_segments *segments; /* Owned. */
     uint64_t live;
     uint64_t live_bytes;
     uint64_t trashed;
@@ -55,3 +58,13 @@ uint64_t blob_account_state_space(const struct blob_account *account);
 enum blob_outcome blob_account_state_read(
     struct blob_account *account, const struct blob_place *place, uint32_t offset, void *to,
     uint32_t size);
+
+/* Hold off blob_account_reclaim for the rest of the block. */
+#define BLOB_ACCOUNT_APPENDING(account)                                                            \
+    __attribute__((cleanup(blob_account_state_appended), unused)) pthread_rwlock_t *appending_ =   \
+        &(account)->appending;                                                                     \
+    pthread_rwlock_rdlock(appending_)
+static inline void blob_account_state_appended(pthread_rwlock_t **lock)
+{
+    pthread_rwlock_unlock(*lock);
+}

@@ -185,6 +185,15 @@ void blob_store_expire(struct blob_store *store, uint64_t now_s)
     struct blob_account *account;
     for (size_t i = 0; (account = blob_store_at(store, i)) != NULL; i++) {
         blob_account_expire(account, now_s);
+        uint64_t removed = 0;
+        struct status status = blob_account_reclaim(account, &removed);
+        if (!status_ok(status) || removed > 0) {
+            const struct id16 *id = &blob_account_identity(account)->account;
+            log_event(
+                status_ok(status) ? LOG_INFO : LOG_ERROR, "segments reclaimed",
+                LOG_HEX("account", id16_view(id)), LOG_INT("segments", removed),
+                LOG_STATUS(status));
+        }
     }
 }
 

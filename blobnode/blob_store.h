@@ -45,7 +45,7 @@ MUST_CHECK struct status blob_store_format(
     struct blob_store *store, const struct id16 *account, struct bytes keyset, uint64_t now_s,
     struct id16 *ret_store_uuid);
 
-/* Let every account's trash forget what is due. */
+/* Let every account's trash forget what is due, and give its space back. */
 void blob_store_expire(struct blob_store *store, uint64_t now_s);
 
 struct blob_store_stat {

@@ -6,6 +6,7 @@
 #include "lib/base/task.h"
 #include "tests/support/cmocka.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -446,6 +447,144 @@ static void of_concurrent_puts_of_one_id_one_is_stored(void **state)
     assert_int_equal(stat.blobs, RACES);
 }
 
+/* ---------------------------------------------------------------- space */
+
+static int count_segments(struct fixture *f)
+{
+    char path[256];
+    path_of_segment(f->dir, path, sizeof(path));
+    *strrchr(path, '/') = '\0';
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    int count = 0;
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        count += strstr(entry->d_name, ".seg") != NULL;
+    }
+    closedir(dir);
+    return count;
+}
+
+/* About three of them fill a segment. */
+static void put_large(struct fixture *f, uint32_t first, uint32_t count)
+{
+    enum { SIZE = 300000 };
+    uint8_t *bytes = calloc(1, SIZE);
+    assert_non_null(bytes);
+    for (uint32_t i = first; i < first + count; i++) {
+        assert_int_equal(put(f->account, i, bytes_of(bytes, SIZE)), BLOB_STORED);
+    }
+    free(bytes);
+}
+
+static uint64_t expire_and_reclaim(struct fixture *f)
+{
+    uint64_t removed = 0;
+    blob_account_expire(f->account, NOW_S + WEEK_S);
+    assert_ok(blob_account_reclaim(f->account, &removed));
+    return removed;
+}
+
+static void deleted_blobs_give_their_segments_back_after_the_trash(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t removed = 0;
+    put_large(f, 0, 12);
+    int before = count_segments(f);
+    assert_true(before >= 4);
+    for (uint32_t i = 0; i < 11; i++) {
+        assert_int_equal(delete_one(f, i, NOW_S), BLOB_STORED);
+    }
+    assert_ok(blob_account_reclaim(f->account, &removed));
+    assert_int_equal(removed, 0); /* The trash still holds them. */
+    assert_true(expire_and_reclaim(f) >= 3);
+    assert_true(count_segments(f) <= before - 3);
+    assert_int_equal(outcome_of_get(f, 11), BLOB_FOUND);
+    reopen(f);
+    assert_int_equal(outcome_of_get(f, 11), BLOB_FOUND);
+    for (uint32_t i = 0; i < 11; i++) {
+        assert_int_equal(outcome_of_get(f, i), BLOB_NOT_FOUND);
+    }
+}
+
+/* The record of a deleted blob lies beside one that lives; its tombstone in a segment of its own.
+ */
+static void a_tombstone_stays_as_long_as_the_record_that_it_buries(void **state)
+{
+    struct fixture *f = *state;
+    put_large(f, 0, 3); /* The first segment. */
+    put_large(f, 10, 1);
+    assert_int_equal(delete_one(f, 0, NOW_S), BLOB_STORED); /* Its tombstone is in the second. */
+    put_large(f, 11, 2);
+    put_large(f, 20, 2); /* The third. */
+    for (uint32_t i = 10; i < 13; i++) {
+        assert_int_equal(delete_one(f, i, NOW_S), BLOB_STORED);
+    }
+    assert_int_equal(expire_and_reclaim(f), 0);
+    reopen(f);
+    assert_int_equal(outcome_of_get(f, 0), BLOB_NOT_FOUND);
+    assert_int_equal(delete_one(f, 1, NOW_S), BLOB_STORED);
+    assert_int_equal(delete_one(f, 2, NOW_S), BLOB_STORED);
+    assert_int_equal(expire_and_reclaim(f), 2);
+    reopen(f);
+    for (uint32_t i = 0; i < 13; i++) {
+        assert_int_equal(outcome_of_get(f, i), BLOB_NOT_FOUND);
+    }
+    assert_int_equal(outcome_of_get(f, 20), BLOB_FOUND);
+}
+
+static void damage_stops_the_reclaiming(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put_text(f, 100, "needle"), BLOB_STORED);
+    put_large(f, 0, 9);
+    flip_byte_of(f->dir, "needle");
+    assert_int_equal(outcome_of_get(f, 100), BLOB_CORRUPT);
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_int_equal(delete_one(f, i, NOW_S), BLOB_STORED);
+    }
+    assert_int_equal(expire_and_reclaim(f), 0);
+}
+
+static void an_id_that_came_again_after_the_trash_lives_over_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put_text(f, 1, "old"), BLOB_STORED);
+    assert_int_equal(delete_one(f, 1, NOW_S), BLOB_STORED);
+    blob_account_expire(f->account, NOW_S + WEEK_S);
+    assert_int_equal(put_text(f, 1, "new"), BLOB_STORED);
+    reopen(f); /* With the clock back where it was before. */
+    assert_holds(f, 1, "new");
+}
+
+/* Reclaiming beside puts and deletes: what is live stays. */
+static void reclaim_for_a_while(void *context)
+{
+    struct fixture *f = context;
+    for (int i = 0; i < 200; i++) {
+        IGNORE(expire_and_reclaim(f));
+    }
+}
+
+static void reclaiming_beside_puts_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct task task = {.is_running = false};
+    assert_ok(task_start(&task, "reclaim", reclaim_for_a_while, f));
+    for (uint32_t i = 0; i < 60; i++) {
+        put_large(f, i, 1);
+        if (i % 10 != 0) {
+            assert_int_equal(delete_one(f, i, NOW_S - 1), BLOB_STORED);
+        }
+    }
+    task_join(&task);
+    IGNORE(expire_and_reclaim(f));
+    assert_true(count_segments(f) <= 15);
+    reopen(f);
+    for (uint32_t i = 0; i < 60; i++) {
+        assert_int_equal(outcome_of_get(f, i), i % 10 == 0 ? BLOB_FOUND : BLOB_NOT_FOUND);
+    }
+}
+
 /* ---------------------------------------------------------------- making */
 
 static void a_making_that_was_cut_off_is_finished_and_a_whole_one_refused(void **state)
@@ -505,6 +644,11 @@ int main(void)
         TEST(what_was_answered_survives_a_put_cut_off_anywhere),
         TEST(a_full_disk_refuses_puts_and_takes_deletes),
         TEST(of_concurrent_puts_of_one_id_one_is_stored),
+        TEST(deleted_blobs_give_their_segments_back_after_the_trash),
+        TEST(a_tombstone_stays_as_long_as_the_record_that_it_buries),
+        TEST(damage_stops_the_reclaiming),
+        TEST(an_id_that_came_again_after_the_trash_lives_over_a_restart),
+        TEST(reclaiming_beside_puts_loses_nothing),
         TEST(a_making_that_was_cut_off_is_finished_and_a_whole_one_refused),
         TEST(every_flipped_bit_of_the_account_file_is_noticed),
     };
