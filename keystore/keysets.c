@@ -2,6 +2,7 @@
 
 #include "keystore/account_keys.h"
 #include "lib/base/clock.h"
+#include "lib/base/encode.h"
 #include "lib/base/map.h"
 #include "lib/crypto/kdf.h"
 
