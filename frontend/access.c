@@ -69,8 +69,8 @@ static size_t name_slot(struct bytes name)
     return hash % CACHE_SLOTS;
 }
 
-static bool name_cached(
-    struct access_cache *cache, struct bytes name, struct content_bucket *ret_bucket)
+static bool
+name_cached(struct access_cache *cache, struct bytes name, struct content_bucket *ret_bucket)
 {
     struct name_slot *slot = &cache->names[name_slot(name)];
     LOCKED(&cache->mutex);
@@ -81,8 +81,8 @@ static bool name_cached(
     return true;
 }
 
-struct status access_resolve(
-    struct frontend_call *call, struct bytes name, struct content_bucket *ret_bucket)
+struct status
+access_resolve(struct frontend_call *call, struct bytes name, struct content_bucket *ret_bucket)
 {
     struct access_cache *cache = call->frontend->access;
     if (!bucket_name_is_valid(name)) {
@@ -235,8 +235,8 @@ enum s3_error access_error_of_verdict(enum key_verdict verdict)
     }
 }
 
-static struct status ask(
-    struct frontend_call *call, const struct content_bucket *bucket, enum key_operation operation,
+static struct status
+ask(struct frontend_call *call, const struct content_bucket *bucket, enum key_operation operation,
     const struct access_record *record, struct key_authorize_result **ret_result)
 {
     const struct sigv4_authorization *authorization = &call->request->authorization;
@@ -286,6 +286,13 @@ static struct status prove(
 
     *ret_access = TAKE(access);
     return OK;
+}
+
+struct status access_prove_found(
+    struct frontend_call *call, const struct content_bucket *bucket, enum key_operation operation,
+    struct access **ret_access)
+{
+    return prove(call, bucket, operation, NULL, ret_access);
 }
 
 struct status access_prove_bucket(

@@ -41,9 +41,14 @@ MUST_CHECK struct status access_prove_bucket(
     struct frontend_call *call, struct bytes name, enum key_operation operation,
     const struct access_record *record, struct access **ret_access);
 
+/* The same for a bucket whose id is known already. */
+MUST_CHECK struct status access_prove_found(
+    struct frontend_call *call, const struct content_bucket *bucket, enum key_operation operation,
+    struct access **ret_access);
+
 /* The id behind the name; is_found false for none. */
-MUST_CHECK struct status access_resolve(
-    struct frontend_call *call, struct bytes name, struct content_bucket *ret_bucket);
+MUST_CHECK struct status
+access_resolve(struct frontend_call *call, struct bytes name, struct content_bucket *ret_bucket);
 
 /* A grant for the bucket with that right (GRANT_READ or GRANT_WRITE) that some request obtained
  * lately, to look things up before this one is proved; false where there is none. */

@@ -16,8 +16,8 @@ struct chunk_map {
     struct chunk_map_options options;
     struct map_segment *segments; /* Owned. */
     size_t segment_count;
-    uint64_t position; /* The next byte wanted ... */
-    uint64_t end;      /* ... and the first that is not. */
+    uint64_t position;           /* The next byte wanted ... */
+    uint64_t end;                /* ... and the first that is not. */
     struct content_reply *reply; /* Owned: holds the pages asked for. */
     Triad__Content__Page *const *pages;
     size_t page_count;
@@ -115,8 +115,7 @@ struct status chunk_map_new(const struct chunk_map_options *options, struct chun
     map->options = *options;
     map->pages = options->pages;
     map->page_count = options->page_count;
-    map->entries = calloc(
-        (size_t)MANIFEST_ROWS_MAX * ERASURE_FRAGMENTS_MAX, sizeof(*map->entries));
+    map->entries = calloc((size_t)MANIFEST_ROWS_MAX * ERASURE_FRAGMENTS_MAX, sizeof(*map->entries));
     if (map->entries == NULL) {
         return FAIL(NO_MEMORY, "placement entries");
     }
@@ -247,12 +246,13 @@ static void reference_fill(
     const struct version_record *record = map->options.record;
     unsigned fragments = (unsigned)map->head.k + map->head.m;
     *ret = (struct chunk_reference){
-        .context = {
-            .part = map->head.part,
-            .index = map->head.page * MANIFEST_ROWS_MAX + map->page_row,
-            .offset = row_start,
-            .shape = row->shape,
-        },
+        .context =
+            {
+                .part = map->head.part,
+                .index = map->head.page * MANIFEST_ROWS_MAX + map->page_row,
+                .offset = row_start,
+                .shape = row->shape,
+            },
         .k = map->head.k,
         .m = map->head.m,
         .ik_ver = map->head.ik_ver,
@@ -282,7 +282,8 @@ row_find(struct chunk_map *map, uint64_t offset, struct manifest_row *ret_row, b
         if (ret_row->suite != CHUNK_SUITE) {
             return FAIL(UNSUPPORTED, "suite of a chunk");
         }
-        if (offset >= map->page_row_start && offset - map->page_row_start < ret_row->shape.plain_len) {
+        if (offset >= map->page_row_start &&
+            offset - map->page_row_start < ret_row->shape.plain_len) {
             *ret_is_found = true;
             return OK;
         }
@@ -291,8 +292,8 @@ row_find(struct chunk_map *map, uint64_t offset, struct manifest_row *ret_row, b
     return OK;
 }
 
-struct status chunk_map_next(
-    struct chunk_map *map, struct chunk_reference *ret_reference, bool *ret_is_end)
+struct status
+chunk_map_next(struct chunk_map *map, struct chunk_reference *ret_reference, bool *ret_is_end)
 {
     *ret_is_end = map->position >= map->end;
     if (*ret_is_end) {
@@ -322,8 +323,7 @@ struct status chunk_map_next(
     uint64_t in_part_end = offset + (map->end - map->position);
     uint64_t chunk_end = start + row.shape.plain_len;
     ret_reference->from = (uint32_t)(offset - start);
-    ret_reference->to =
-        (uint32_t)((in_part_end < chunk_end ? in_part_end : chunk_end) - start);
+    ret_reference->to = (uint32_t)((in_part_end < chunk_end ? in_part_end : chunk_end) - start);
     map->position += ret_reference->to - ret_reference->from;
     map->page_row++;
     map->page_row_start = chunk_end;

@@ -34,7 +34,7 @@ void chunk_map_seek(struct chunk_map *map, uint64_t offset, uint64_t length);
 void chunk_map_refresh(struct chunk_map *map);
 
 /* The next chunk; *ret_is_end without one. */
-MUST_CHECK struct status chunk_map_next(
-    struct chunk_map *map, struct chunk_reference *ret_reference, bool *ret_is_end);
+MUST_CHECK struct status
+chunk_map_next(struct chunk_map *map, struct chunk_reference *ret_reference, bool *ret_is_end);
 
 DEFINE_OWNED(chunk_map)

@@ -2,8 +2,7 @@
 
 #include "lib/base/clock.h"
 
-struct status
-frontend_refuse(struct frontend_call *call, enum s3_error error, struct status status)
+struct status frontend_refuse(struct frontend_call *call, enum s3_error error, struct status status)
 {
     call->error = error;
     return status;

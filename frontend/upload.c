@@ -73,8 +73,7 @@ static struct status prepare(struct upload *upload)
     TRY(erasure_table_get(upload->frontend->erasures, layout.k, layout.m, &upload->erasure));
     upload->chunk_size = chunk_size_for(upload->frontend->settings, layout.k);
     uint32_t ik_ver = 0;
-    upload->integrity_key =
-        fragment_client_integrity_key(upload->frontend->fragments, 0, &ik_ver);
+    upload->integrity_key = fragment_client_integrity_key(upload->frontend->fragments, 0, &ik_ver);
     if (upload->integrity_key == NULL) {
         return FAIL(UNAVAILABLE, "no integrity key yet");
     }
@@ -121,8 +120,7 @@ take_buffer(struct upload *upload, size_t size, struct chunk_buffer **ret_buffer
 }
 
 /* Plaintext straight into the block slots, seen by the digest on its way. */
-static struct status
-fill(struct upload *upload, const struct chunk_shape *shape, uint8_t *sealed)
+static struct status fill(struct upload *upload, const struct chunk_shape *shape, uint8_t *sealed)
 {
     const struct upload_options *options = upload->options;
     uint32_t left = shape->plain_len;
@@ -178,8 +176,7 @@ struct status upload_run(
     struct frontend_call *call, const struct upload_options *options, struct upload **ret_upload)
 {
     if (options->size > (uint64_t)UPLOAD_SIZE_MAX_GIB << 30) {
-        return frontend_refuse(
-            call, S3_ERROR_ENTITY_TOO_LARGE, FAIL(TOO_LARGE, "more than 5 GiB"));
+        return frontend_refuse(call, S3_ERROR_ENTITY_TOO_LARGE, FAIL(TOO_LARGE, "more than 5 GiB"));
     }
     OWNED(upload) struct upload *upload = calloc(1, sizeof(*upload));
     if (upload == NULL) {
@@ -231,8 +228,8 @@ static struct status describe_repairs(
     return OK;
 }
 
-struct status upload_describe(
-    const struct upload *upload, struct arena *arena, Triad__Content__CommitItem *item)
+struct status
+upload_describe(const struct upload *upload, struct arena *arena, Triad__Content__CommitItem *item)
 {
     item->content = content_client_binary(BYTES_ARRAY(upload->content.bytes));
     if (upload->builder == NULL) {
@@ -247,10 +244,8 @@ struct status upload_describe(
     for (uint32_t i = 0; i < count; i++) {
         triad__content__page__init(&pages[i]);
         pages[i].page = i;
-        pages[i].manifest =
-            content_client_binary(manifest_builder_manifest(upload->builder, i));
-        pages[i].placement =
-            content_client_binary(manifest_builder_placement(upload->builder, i));
+        pages[i].manifest = content_client_binary(manifest_builder_manifest(upload->builder, i));
+        pages[i].placement = content_client_binary(manifest_builder_placement(upload->builder, i));
         item->pages[i] = &pages[i];
     }
     item->n_pages = count;

@@ -37,7 +37,7 @@ const struct content *upload_content(const struct upload *upload);
 uint32_t upload_chunks(const struct upload *upload);
 
 /* Fill in pages, repairs and content of a commit; views into the upload, arrays in the arena. */
-MUST_CHECK struct status upload_describe(
-    const struct upload *upload, struct arena *arena, Triad__Content__CommitItem *item);
+MUST_CHECK struct status
+upload_describe(const struct upload *upload, struct arena *arena, Triad__Content__CommitItem *item);
 
 DEFINE_OWNED(upload)
