@@ -154,6 +154,9 @@ check_node(const struct kv_node *node, struct bytes low, size_t depth, struct ch
             (check->rows > 0 && i > 0 && bytes_compare(check->last_key, key) >= 0)) {
             return FAIL(CORRUPT, "order of nodes");
         }
+        if (child->level > 0 && i > 0 && !bytes_equal(kv_node_key(child, 0), key)) {
+            return FAIL(CORRUPT, "first key of node");
+        }
         TRY(check_node(child, key, depth + 1, check));
     }
     return OK;

@@ -337,25 +337,22 @@ struct status kv_tree_put(struct kv_edit *edit, struct bytes key, struct bytes v
     return OK;
 }
 
-/* Bytes that right takes behind left, where its first key is the parent's. */
-static bool
-can_join(const struct kv_node *left, const struct kv_node *right, struct bytes separator)
+static bool can_join(const struct kv_node *left, const struct kv_node *right)
 {
     size_t both = kv_node_used(left) + kv_node_used(right);
-    if (right->level > 0) {
-        both = both + separator.size - kv_node_key(right, 0).size;
-    }
     return both <= JOINED_MAX || ((left->count == 0 || right->count == 0) && both <= KV_NODE_BODY);
 }
 
-/* Join children at and at + 1 of parent; false if they do not fit together. */
+/*
+ * Join children at and at + 1 of parent; false if they do not fit together. First cells are never
+ * removed, so that an inner node's first key is still the separator that its parent has for it.
+ */
 static struct status
 join(struct kv_edit *edit, struct kv_node *parent, size_t at, bool *ret_is_joined)
 {
     struct kv_node *left = kv_node_child(parent, at);
     struct kv_node *right = kv_node_child(parent, at + 1);
-    struct bytes separator = kv_node_key(parent, at + 1);
-    *ret_is_joined = can_join(left, right, separator);
+    *ret_is_joined = can_join(left, right);
     if (!*ret_is_joined) {
         return OK;
     }
@@ -366,9 +363,6 @@ join(struct kv_edit *edit, struct kv_node *parent, size_t at, bool *ret_is_joine
     kv_node_set_child(parent, at, joined);
     for (size_t i = 0; i < right->count; i++) {
         struct kv_cell cell = kv_node_cell(right, i);
-        if (right->level > 0 && i == 0) {
-            cell.key = separator; /* Its own may be higher than keys that its child holds. */
-        }
         bool fits = kv_node_insert(joined, joined->count, &cell);
         CHECK(fits);
     }

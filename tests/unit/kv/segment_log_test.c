@@ -314,6 +314,24 @@ static void a_torn_tail_is_cut_and_stays_away(void **state)
     kv_support_dir_free(torn_fd, torn);
 }
 
+static void a_whole_record_behind_the_cut_does_not_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct segment_record torn;
+    reopen(f);
+    add(f, 100);
+    assert_ok(append(f, 200, &torn));
+    add(f, 300); /* Whole on the disk, but never acknowledged. */
+    kv_support_flip(f->path, "0000000000000001.seg", torn.offset + 8, 0);
+    reopen(f);
+    assert_int_equal(f->found_count, 1);
+    assert_int_equal(f->damaged, 0);
+    assert_int_equal(add(f, 200), 2); /* Exactly up to where that one begins. */
+    reopen(f);
+    assert_int_equal(f->found_count, 2);
+    assert_int_equal(segment_log_last(f->log), 2);
+}
+
 static void a_failed_sync_seals_the_segment_and_nothing_comes_back(void **state)
 {
     struct fixture *f = *state;
@@ -438,6 +456,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             damage_in_an_older_segment_is_never_a_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_tail_is_cut_and_stays_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_whole_record_behind_the_cut_does_not_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_failed_sync_seals_the_segment_and_nothing_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_no_record, setup, teardown),
