@@ -26,6 +26,7 @@ struct gather_slot {
     bool is_whole; /* What came, or is to come, is all of it. */
     bool is_good;  /* Whole, and it fits its tag. */
     bool is_bad;   /* Never ask again. */
+    bool is_gone;  /* Bad because it is not there, or not what it was. */
     struct status status;
 };
 
@@ -258,6 +259,7 @@ static void slot_judge(struct fragment_gather *gather, unsigned index)
     slot->is_bad = true;
     bool is_gone = status.code == STATUS_NOT_FOUND || status.code == STATUS_CORRUPT ||
                    status.code == STATUS_RANGE;
+    slot->is_gone = is_gone;
     gather->is_damaged = gather->is_damaged || (is_gone && entry->state != PLACEMENT_MISSING);
     log_event(
         LOG_WARN, "fragment not readable", LOG_INT("account", entry->account),
@@ -415,26 +417,32 @@ struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t 
     return gather_and_rebuild(gather);
 }
 
-struct status
-fragment_gather_all(struct fragment_gather *gather, bool ret_is_good[ERASURE_FRAGMENTS_MAX])
+struct status fragment_gather_all(
+    struct fragment_gather *gather, enum fragment_verdict ret_verdicts[ERASURE_FRAGMENTS_MAX])
 {
     give_up_parts(gather);
     struct gather_tally tally = gather_tally(gather);
-    while (next_candidate(gather) >= 0) {
-        unsigned next = (unsigned)next_candidate(gather);
+    for (int next = next_candidate(gather); next >= 0; next = next_candidate(gather)) {
         struct fragment_span all = {.size = gather->plan.sizes[next]};
-        TRY(fetch_start(gather, next, &all));
+        TRY(fetch_start(gather, (unsigned)next, &all));
     }
     for (tally = gather_tally(gather); tally.flying > 0; tally = gather_tally(gather)) {
         IGNORE(wait_for_one(gather, tally.flying)); /* Each fetch has its own deadline. */
     }
     for (unsigned i = 0; i < gather->count; i++) {
-        ret_is_good[i] = gather->slots[i].is_good;
+        const struct gather_slot *slot = &gather->slots[i];
+        bool is_good = slot->is_good;
+        ret_verdicts[i] = is_good ? FRAGMENT_GOOD : slot->is_gone ? FRAGMENT_BAD : FRAGMENT_AWAY;
     }
     if (tally.good < gather->reference->k) {
         return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
     }
     return rebuild(gather);
+}
+
+struct status fragment_gather_check(const struct fragment_gather *gather, unsigned index)
+{
+    return tag_check(gather, index);
 }
 
 const struct fragment_plan *fragment_gather_plan(const struct fragment_gather *gather)

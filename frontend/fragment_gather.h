@@ -24,10 +24,20 @@ MUST_CHECK struct status fragment_gather_start(
 MUST_CHECK struct status fragment_gather_wait(struct fragment_gather *gather);
 MUST_CHECK struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t block);
 
-/* Make every one of the k+m fragments whole (the steward's work): fetch all, check their tags.
- * ret_is_good[i] says whether fragment i came and fits its tag; rebuilt ones are not good. */
+enum fragment_verdict {
+    FRAGMENT_GOOD, /* It came and fits its tag. */
+    FRAGMENT_BAD,  /* Its node does not have it, or not those bytes. */
+    FRAGMENT_AWAY, /* Nobody could say. */
+};
+
+/* The steward's work: fetch all k+m fragments, judge each, and rebuild in memory those that are
+ * not good. UNAVAILABLE if fewer than k are. */
+MUST_CHECK struct status fragment_gather_all(
+    struct fragment_gather *gather, enum fragment_verdict ret_verdicts[ERASURE_FRAGMENTS_MAX]);
+
+/* CORRUPT unless fragment index in memory, rebuilt or fetched, fits its tag. */
 MUST_CHECK struct status
-fragment_gather_all(struct fragment_gather *gather, bool ret_is_good[ERASURE_FRAGMENTS_MAX]);
+fragment_gather_check(const struct fragment_gather *gather, unsigned index);
 
 const struct fragment_plan *fragment_gather_plan(const struct fragment_gather *gather);
 uint8_t *fragment_gather_block(struct fragment_gather *gather, uint32_t block);

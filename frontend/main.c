@@ -53,8 +53,7 @@ static struct status connect_peers(struct frontend *frontend)
                 .key_file = settings->key_file,
                 .cluster = settings->cluster,
             },
-        .message_max =
-            BLOB_MESSAGE_MAX > CONTENT_MESSAGE_MAX ? BLOB_MESSAGE_MAX : CONTENT_MESSAGE_MAX,
+        .message_max = MESSAGE_MAX,
         .arena_max = CONTENT_ARENA_MAX,
     };
     TRY(rpc_client_start(&options, &frontend->rpc_client));

@@ -238,18 +238,35 @@ static struct status respond(struct frontend_call *call, const char *etag)
     return frontend_respond_xml(call, &xml);
 }
 
-/* The upload was completed before, and the client did not hear of it. */
-static struct status respond_again(struct frontend_call *call, const struct id16 *upload)
+/* The upload was completed before, and the client did not hear of it: the head, if it is still the
+ * version that the upload became. Its keys are the upload's. */
+static struct status respond_again(struct frontend_call *call, struct multipart *multipart)
 {
-    struct object_open_options options = {
-        .bucket_name = call->request->target.bucket, .key = call->request->target.key};
-    OWNED(object_open) struct object_open *object = NULL;
-    TRY(object_open(call, &options, &object));
-    if (!id16_equal(&object->record.version, upload)) {
+    struct access *access = multipart->access;
+    Triad__Content__LookupItem item = TRIAD__CONTENT__LOOKUP_ITEM__INIT;
+    TRY(access_grant(call, access, &item.grant));
+    item.bucket = content_client_binary(BYTES_ARRAY(access->bucket.bucket.bytes));
+    item.key = content_client_binary(call->request->target.key);
+    OWNED(content_reply) struct content_reply *reply = NULL;
+    const Triad__Content__LookupResult *result = NULL;
+    TRY(content_client_lookup(
+        call->frontend->content, &item, frontend_deadline(call), &reply, &result));
+    struct version_record record = {.flags = 0};
+    if (result->row != NULL) {
+        TRY(version_record_decode(content_client_bytes(result->row->version_record), &record));
+    }
+    if (!id16_equal(&record.version, &multipart->upload)) {
         return frontend_refuse(
             call, S3_ERROR_NO_SUCH_UPLOAD, FAIL(NOT_FOUND, "completed, and replaced since"));
     }
-    return respond(call, object->etag_text);
+    TRY(version_record_verify(
+        access->result->object_key, &record.data, content_client_bytes(result->row->version_record),
+        content_client_bytes(result->row->vmac)));
+    TRY(etag_mask(
+        access->result->attribute_key, &access->bucket.bucket, &record.version, record.etag));
+    char etag[OBJECT_ETAG_MAX];
+    object_open_etag_text(record.etag, record.etag_parts, etag);
+    return respond(call, etag);
 }
 
 struct status multipart_complete(struct frontend_call *call)
@@ -258,7 +275,7 @@ struct status multipart_complete(struct frontend_call *call)
     TRY(multipart_open(call, &complete.multipart));
     TRY(read_parts(&complete));
     if (complete.multipart->row->seq != 0) {
-        return respond_again(call, &complete.multipart->upload);
+        return respond_again(call, complete.multipart);
     }
     TRY(list_parts(&complete));
     TRY(choose_parts(&complete));

@@ -1,14 +1,18 @@
-/* The steward: keeps what is stored at full redundancy. Its only job so far is the repair queue. */
+/*
+ * The steward: maintenance, without any key that opens data. One is active; its first job is the
+ * repair queue. Also pushes keysets to the blob nodes, as every frontend does.
+ */
 
 #include "lib/base/clock.h"
+#include "lib/base/task.h"
 #include "lib/daemon/daemon.h"
+#include "lib/telemetry/log.h"
+#include "lib/telemetry/metric.h"
 #include "steward/repair.h"
 
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { SECRET_HEAP = 256 * 1024, READY_STEP_MS = 100 };
+enum { WAIT_STEP_MS = 500, SECRET_HEAP = 256 * 1024, MESSAGE_MAX = BLOB_MESSAGE_MAX };
 
 struct steward_settings {
 #define OPTION CONFIG_FIELD
@@ -16,54 +20,177 @@ struct steward_settings {
 #undef OPTION
 };
 
-static const struct config_option steward_options[] = {
+static const struct config_option OPTIONS[] = {
 #define OPTION(...) CONFIG_ROW(struct steward_settings, __VA_ARGS__)
 #include "steward/steward.def"
 #undef OPTION
 };
 
+static METRIC_DEFINE(
+    is_active_now, METRIC_GAUGE, "triad_steward_active", "1 while this steward is the active one");
+static METRIC_DEFINE(
+    repaired, METRIC_COUNTER, "triad_steward_repairs_total", "Chunks back at full redundancy");
+static METRIC_DEFINE(
+    failed, METRIC_COUNTER, "triad_steward_repairs_failed_total", "Repairs put off");
+
 struct steward {
-    struct rpc_client *rpc; /* All owned; freed from the last to the first. */
+    const struct steward_settings *settings; /* Outlives us. */
+    struct rpc_client *rpc_client;           /* Owned, as what follows. */
     struct key_client *keys;
     struct content_client *content;
     struct fragment_client *fragments;
-    struct repair *repair;
+    struct erasure_table *erasures;
+    struct chunk_pool *pool;
+    struct task task;
+    pthread_mutex_t mutex;
+    pthread_cond_t stopped;
+    bool is_stopping; /* Guarded by mutex. */
+    struct content_steward role;
+    int64_t renew_ms; /* When to take the role again. */
 };
 
-static void steward_stop(void *daemon)
+/* Wait; true when the steward stops. */
+static bool pause_for(struct steward *steward, int64_t duration_ms)
 {
-    struct steward *steward = daemon;
+    int64_t deadline_ms = clock_monotonic_ms() + duration_ms;
+    LOCKED(&steward->mutex);
+    while (!steward->is_stopping) {
+        if (!task_condition_wait(&steward->stopped, &steward->mutex, deadline_ms)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Take or keep the role; true while we have it. */
+static bool take_role(struct steward *steward)
+{
+    int64_t now = clock_monotonic_ms();
+    if (steward->role.is_active && now < steward->renew_ms) {
+        return true;
+    }
+    struct content_steward role = {.is_active = false};
+    struct status status = content_client_take_steward(
+        steward->content, steward->role.fence, now + (int64_t)steward->settings->call_timeout,
+        &role);
+    bool was_active = steward->role.is_active;
+    steward->role.is_active = status_ok(status) && role.is_active;
+    if (steward->role.is_active) {
+        steward->role = role;
+        steward->renew_ms = now + (int64_t)role.life_ms / 3;
+    }
+    metric_set(&is_active_now, steward->role.is_active ? 1 : 0);
+    if (was_active != steward->role.is_active) {
+        log_event(
+            LOG_INFO, steward->role.is_active ? "active steward" : "not the active steward",
+            LOG_INT("fence", steward->role.fence), LOG_STATUS(status));
+    }
+    return steward->role.is_active;
+}
+
+/* One task; true if it is done with. */
+static bool repair_one(struct steward *steward, const Triad__Content__RepairTask *task)
+{
+    struct repair_options options = {
+        .content = steward->content,
+        .fragments = steward->fragments,
+        .erasures = steward->erasures,
+        .pool = steward->pool,
+        .steward_fence = steward->role.fence,
+        .fragment_timeout_ms = (int64_t)steward->settings->fragment_timeout,
+        .call_timeout_ms = (int64_t)steward->settings->call_timeout,
+    };
+    struct status status = repair_run(&options, task);
+    if (status.code == STATUS_STALE) {
+        steward->role.is_active = false;
+    }
+    bool is_done = status_ok(status) || status.code == STATUS_NOT_FOUND;
+    metric_add(is_done ? &repaired : &failed, 1);
+    if (!is_done) {
+        log_event(
+            LOG_WARN, "repair put off", LOG_HEX("content", content_client_bytes(task->content)),
+            LOG_INT("page", task->page), LOG_INT("chunk", task->chunk), LOG_STATUS(status));
+    }
+    return is_done;
+}
+
+/* Ask for repairs and do them; how long to wait afterwards. */
+static int64_t repair_round(struct steward *steward)
+{
+    Triad__Content__NextRepairsRequest request = TRIAD__CONTENT__NEXT_REPAIRS_REQUEST__INIT;
+    request.steward_fence = steward->role.fence;
+    request.limit = (uint32_t)steward->settings->repair_batch;
+    OWNED(content_reply) struct content_reply *reply = NULL;
+    const Triad__Content__NextRepairsReply *next = NULL;
+    struct status status = content_client_next_repairs(
+        steward->content, &request, clock_monotonic_ms() + (int64_t)steward->settings->call_timeout,
+        &reply, &next);
+    if (!status_ok(status) || next->outcome != TRIAD__CONTENT__OUTCOME__DONE) {
+        log_event(LOG_WARN, "no list of repairs", LOG_STATUS(status));
+        steward->role.is_active = false; /* Ask for the role again. */
+        return (int64_t)steward->settings->retry_pause;
+    }
+    size_t done = 0;
+    for (size_t i = 0; i < next->n_tasks && take_role(steward); i++) {
+        done += repair_one(steward, next->tasks[i]) ? 1 : 0;
+        if (pause_for(steward, 0)) {
+            return 0;
+        }
+    }
+    if (next->n_tasks == 0) {
+        return (int64_t)steward->settings->repair_pause;
+    }
+    return done > 0 ? 0 : (int64_t)steward->settings->retry_pause;
+}
+
+static void run(void *context)
+{
+    struct steward *steward = context;
+    int64_t wait_ms = 0;
+    while (!pause_for(steward, wait_ms)) {
+        wait_ms =
+            take_role(steward) ? repair_round(steward) : (int64_t)steward->settings->repair_pause;
+    }
+}
+
+static void steward_free(struct steward *steward)
+{
     if (steward == NULL) {
         return;
     }
-    repair_free(steward->repair);
     fragment_client_free(steward->fragments);
-    content_client_free(steward->content);
     key_client_free(steward->keys);
-    rpc_client_free(steward->rpc);
+    content_client_free(steward->content);
+    rpc_client_free(steward->rpc_client);
+    chunk_pool_free(steward->pool);
+    erasure_table_free(steward->erasures);
+    pthread_cond_destroy(&steward->stopped);
+    pthread_mutex_destroy(&steward->mutex);
     free(steward);
 }
 
-static struct status connect_peers(const struct steward_settings *settings, struct steward *steward)
+DEFINE_OWNED(steward)
+
+static struct status connect_peers(struct steward *steward)
 {
-    struct rpc_client_options rpc = {
-        .tls =
-            {.ca_file = settings->ca_file,
-             .cert_file = settings->cert_file,
-             .key_file = settings->key_file,
-             .cluster = settings->cluster},
-        .message_max = CONTENT_MESSAGE_MAX,
+    const struct steward_settings *settings = steward->settings;
+    struct rpc_client_options options = {
+        .message_max = MESSAGE_MAX,
         .arena_max = CONTENT_ARENA_MAX,
     };
-    TRY(rpc_client_start(&rpc, &steward->rpc));
+    options.tls.ca_file = settings->ca_file;
+    options.tls.cert_file = settings->cert_file;
+    options.tls.key_file = settings->key_file;
+    options.tls.cluster = settings->cluster;
+    TRY(rpc_client_start(&options, &steward->rpc_client));
     TRY(key_client_new(
-        steward->rpc, settings->keystore_address, settings->keystore_tls_name, NULL,
+        steward->rpc_client, settings->keystore_address, settings->keystore_tls_name, NULL,
         &steward->keys));
     TRY(content_client_new(
-        steward->rpc, settings->contentdb_address, settings->contentdb_tls_name, NULL,
+        steward->rpc_client, settings->contentdb_address, settings->contentdb_tls_name, NULL,
         &steward->content));
     struct fragment_client_options fragments = {
-        .rpc_client = steward->rpc,
+        .rpc_client = steward->rpc_client,
         .content_client = steward->content,
         .key_client = steward->keys,
         .perms = TOKEN_READ | TOKEN_WRITE,
@@ -71,56 +198,88 @@ static struct status connect_peers(const struct steward_settings *settings, stru
     return fragment_client_start(&fragments, &steward->fragments);
 }
 
-static struct status start_all(const struct steward_settings *settings, struct steward *steward)
+static struct status wait_for_peers(struct steward *steward)
 {
-    TRY(connect_peers(settings, steward));
-    daemon_waiting("waiting for the content DB and the key store");
-    while (!status_ok(
-        fragment_client_wait_ready(steward->fragments, clock_monotonic_ms() + READY_STEP_MS))) {
-        if (daemon_is_stopping()) {
-            return FAIL(CANCELLED, "stopped while waiting for peers");
+    daemon_waiting("waiting for the content DB, the storage accounts and the key store");
+    while (!daemon_is_stopping()) {
+        struct status status =
+            fragment_client_wait_ready(steward->fragments, clock_monotonic_ms() + WAIT_STEP_MS);
+        if (status.code != STATUS_TIMEOUT) {
+            return status;
         }
     }
-    struct repair_options repair = {
-        .content = steward->content,
-        .fragments = steward->fragments,
-        .call_timeout_ms = (int64_t)settings->call_timeout,
-        .idle_interval_ms = (int64_t)settings->idle_interval,
-    };
-    return repair_start(&repair, &steward->repair);
+    return FAIL(CANCELLED, "stopped while waiting for peers");
 }
 
-static struct status steward_start(const void *settings, void **ret_daemon)
+static struct status read_level(const char *name, enum log_level *ret_level)
 {
-    struct steward *steward = calloc(1, sizeof(*steward));
+    static const char *const NAMES[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (strcmp(name, NAMES[i]) == 0) {
+            *ret_level = (enum log_level)i;
+            return OK;
+        }
+    }
+    return FAIL(INVALID, "log_level is debug, info, warn or error");
+}
+
+static struct status start(const void *settings_, void **ret_daemon)
+{
+    const struct steward_settings *settings = settings_;
+    enum log_level level = LOG_INFO;
+    TRY(read_level(settings->log_level, &level));
+    log_setup("steward", level);
+    metric_register(&is_active_now);
+    metric_register(&repaired);
+    metric_register(&failed);
+    OWNED(steward) struct steward *steward = calloc(1, sizeof(*steward));
     if (steward == NULL) {
         return FAIL(NO_MEMORY, "steward");
     }
-    struct status status = start_all(settings, steward);
-    if (!status_ok(status)) {
-        steward_stop(steward);
-        return status;
-    }
-    *ret_daemon = steward;
+    steward->settings = settings;
+    pthread_mutex_init(&steward->mutex, NULL);
+    task_condition_init(&steward->stopped);
+    struct chunk_pool_options pool = {
+        .small_size = 1024 * 1024, .small_count = 1, .large_count = 1};
+    pool.large_size = settings->chunk_memory;
+    TRY(chunk_pool_new(&pool, &steward->pool));
+    TRY(erasure_table_new(&steward->erasures));
+    TRY(connect_peers(steward));
+    TRY(wait_for_peers(steward));
+    TRY(task_start(&steward->task, "repair", run, steward));
+
+    *ret_daemon = TAKE(steward);
     return OK;
+}
+
+static void stop(void *daemon)
+{
+    struct steward *steward = daemon;
+    pthread_mutex_lock(&steward->mutex);
+    steward->is_stopping = true;
+    pthread_cond_signal(&steward->stopped);
+    pthread_mutex_unlock(&steward->mutex);
+    task_join(&steward->task);
+    steward_free(steward);
 }
 
 static const char *admin_address(const void *settings)
 {
-    return ((const struct steward_settings *)settings)->admin_listen;
+    const struct steward_settings *steward = settings;
+    return steward->admin_listen;
 }
 
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
         .name = "steward",
-        .options = steward_options,
-        .options_count = sizeof(steward_options) / sizeof(steward_options[0]),
+        .options = OPTIONS,
+        .options_count = sizeof(OPTIONS) / sizeof(OPTIONS[0]),
         .settings_size = sizeof(struct steward_settings),
         .secret_heap = SECRET_HEAP,
         .admin_address = admin_address,
-        .start = steward_start,
-        .stop = steward_stop,
+        .start = start,
+        .stop = stop,
     };
     return daemon_main(argc, argv, &spec);
 }
