@@ -42,6 +42,7 @@ struct http_connection {
     SSL *ssl; /* Owned. */
     char peer[64];
     enum http_connection_state state; /* Under the server's mutex, as are the links. */
+    bool is_watched;                  /* The epoll instance knows the fd. */
     int64_t deadline_ms;              /* Of the states that belong to the epoll thread. */
     unsigned refuse_status;           /* Answer this in the place of parsing; 0: parse. */
     uint8_t *input;                   /* Owned; what was read and not yet used. */
