@@ -13,7 +13,7 @@ enum { CALL_BYTES_MAX = 1024 * 1024, ITEM_OVERHEAD = 512 };
 
 struct key_lane {
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* An item was settled, or the last one left. */
+    pthread_cond_t idle; /* The last item was settled, the last call ended. */
     struct rpc_channel *channel;
     struct lane *lane; /* Owned. */
     size_t items_max;
@@ -27,6 +27,7 @@ struct queued {
     struct key_lane *lane;
     Triad__Key__AuthorizeItem message; /* Points into data. */
     int64_t deadline_ms;
+    pthread_cond_t settled; /* Its own: only its waiter wakes. */
     bool is_settled;
     bool is_abandoned;
     struct status status;
@@ -44,6 +45,7 @@ struct flight {
 static void queued_free(struct queued *item)
 {
     key_authorize_result_free(item->result);
+    pthread_cond_destroy(&item->settled);
     free(item);
 }
 
@@ -58,7 +60,8 @@ static void settle(
     item->is_settled = true;
     bool is_abandoned = item->is_abandoned;
     lane->unsettled--;
-    pthread_cond_broadcast(&lane->changed);
+    pthread_cond_signal(&item->settled);
+    pthread_cond_broadcast(&lane->idle);
     pthread_mutex_unlock(&lane->mutex);
     if (is_abandoned) {
         queued_free(item);
@@ -99,7 +102,7 @@ static void flight_ended(struct key_lane *lane)
     lane_done(lane->lane);
     LOCKED(&lane->mutex);
     lane->flights--;
-    pthread_cond_broadcast(&lane->changed);
+    pthread_cond_broadcast(&lane->idle);
 }
 
 static void flight_done(void *arg, struct status status, struct rpc_reply *owned)
@@ -173,7 +176,7 @@ struct status key_lane_new(
     }
     CHECK(items_max <= KEY_AUTHORIZE_ITEMS_MAX);
     pthread_mutex_init(&lane->mutex, NULL);
-    task_condition_init(&lane->changed);
+    task_condition_init(&lane->idle);
     lane->channel = channel;
     struct lane_options options = {
         .items_max = items_max,
@@ -198,11 +201,11 @@ void key_lane_free(struct key_lane *lane)
     }
     pthread_mutex_lock(&lane->mutex);
     while (lane->unsettled > 0 || lane->flights > 0) {
-        pthread_cond_wait(&lane->changed, &lane->mutex);
+        pthread_cond_wait(&lane->idle, &lane->mutex);
     }
     pthread_mutex_unlock(&lane->mutex);
     lane_free(lane->lane);
-    pthread_cond_destroy(&lane->changed);
+    pthread_cond_destroy(&lane->idle);
     pthread_mutex_destroy(&lane->mutex);
     free(lane);
 }
@@ -276,6 +279,7 @@ static struct status make_queued(
     queued->link.size = size + ITEM_OVERHEAD;
     queued->lane = lane;
     queued->deadline_ms = deadline_ms;
+    task_condition_init(&queued->settled);
     fill_message(queued, item);
     *ret_queued = queued;
     return OK;
@@ -286,7 +290,7 @@ static bool wait_settled(struct key_lane *lane, struct queued *queued)
 {
     LOCKED(&lane->mutex);
     while (!queued->is_settled) {
-        if (!task_condition_wait(&lane->changed, &lane->mutex, queued->deadline_ms) &&
+        if (!task_condition_wait(&queued->settled, &lane->mutex, queued->deadline_ms) &&
             !queued->is_settled) {
             queued->is_abandoned = true;
             return false;
