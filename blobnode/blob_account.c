@@ -64,6 +64,9 @@ static struct status replay_blob(struct blob_account *account, const struct segm
     struct blob_place place = {.state = BLOB_STATE_PENDING};
     memcpy(place.id.bytes, record->id, ID16_SIZE);
     struct blob_place *there = blob_index_get(account->index, &place.id);
+    if (there != NULL && there->lsn == record->lsn) {
+        return OK; /* From the saved index. */
+    }
     if (there != NULL) {
         /* An id is written again only when it had gone: from the trash, long ago. The later stands;
          * an earlier one that still lives lost its tombstone. */
@@ -85,6 +88,7 @@ replay(void *context, const struct segment_record *record, struct bytes payload)
     if (record->flags == RECORD_BLOB) {
         return replay_blob(account, record);
     }
+    blob_account_state_note(account, record);
     if (record->flags != RECORD_TOMBSTONE || payload.size != TOMBSTONE_SIZE) {
         account->damaged++;
         return OK;
@@ -100,19 +104,52 @@ replay(void *context, const struct segment_record *record, struct bytes payload)
     return OK;
 }
 
+/* Replay what lies behind the mark. */
+static struct status replay_log(struct blob_account *account)
+{
+    /* Our own check keeps the reserve, so that tombstones may use it. */
+    struct segment_log_options options = {.segment_size = account->options.segment_size};
+    uint64_t damaged = 0;
+    TRY(segment_log_open(
+        account->log_fd, &options, account->mark.segment, account->mark.offset, replay, account,
+        &damaged, &account->log));
+    account->damaged += damaged;
+    return OK;
+}
+
+/* An empty index, and figures that fit. */
+static struct status new_index(struct blob_account *account)
+{
+    blob_index_free(TAKE(account->index));
+    blob_segments_free(TAKE(account->segments));
+    account->mark = (struct blob_account_mark){.lsn = 0};
+    account->saved_lsn = 0;
+    account->live = 0;
+    account->live_bytes = 0;
+    account->trashed = 0;
+    account->trash_bytes = 0;
+    account->damaged = 0;
+    TRY(blob_index_new(&account->index));
+    return blob_segments_new(&account->segments);
+}
+
 static struct status open_log(struct blob_account *account)
 {
     account->log_fd = openat(account->dir_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (account->log_fd < 0) {
         return FAIL_ERRNO(errno, "open log of account");
     }
-    /* Our own check keeps the reserve, so that tombstones may use it. */
-    struct segment_log_options options = {.segment_size = account->options.segment_size};
-    uint64_t damaged = 0;
-    TRY(segment_log_open(
-        account->log_fd, &options, 0, 0, replay, account, &damaged, &account->log));
-    account->damaged += damaged;
-    return OK;
+    struct status status = blob_account_state_load(account);
+    if (status_ok(status)) {
+        status = replay_log(account);
+        if (status_ok(status) && segment_log_last(account->log) >= account->saved_lsn) {
+            return OK;
+        }
+        /* The log is older than the saved index: it alone is the truth. */
+        segment_log_free(TAKE(account->log));
+    }
+    TRY(new_index(account));
+    return replay_log(account);
 }
 
 /* Reclaim waits for appends, and must not wait for ever because new ones keep coming. */
@@ -149,8 +186,7 @@ struct status blob_account_open(
     if (strcmp(want, name) != 0) {
         return FAIL(CORRUPT, "account file lies in another account's directory");
     }
-    TRY(blob_index_new(&account->index));
-    TRY(blob_segments_new(&account->segments));
+    TRY(new_index(account));
     TRY(open_log(account));
     blob_account_expire(account, now_s);
     *ret_account = TAKE(account);

@@ -5,6 +5,7 @@
  *
  *   <account hex>/account   who this is (blob_account_file.h), written last
  *   <account hex>/keyset    the newest keyset (blob_keyring.h)
+ *   <account hex>/index    the index as it was at some record (blob_account_save.c); a cache
  *   <account hex>/log/      segments: blob records and tombstones
  *
  * What a function reports as STORED, SAME or in the trash is durable when it returns. Puts are
@@ -100,6 +101,13 @@ void blob_account_stat(struct blob_account *account, struct blob_account_stat *r
 
 /* Forget what has been in the trash for the trash period. */
 void blob_account_expire(struct blob_account *account, uint64_t now_s);
+
+/*
+ * Write down the index, so that the next open need not read the whole log. By one thread at a time,
+ * the one that reclaims; before the end, and when it is due: many records since the last.
+ */
+MUST_CHECK struct status blob_account_save(struct blob_account *account);
+bool blob_account_save_is_due(struct blob_account *account);
 
 /* Give back segments that nothing needs any more; none while there is damage. */
 MUST_CHECK struct status blob_account_reclaim(struct blob_account *account, uint64_t *ret_removed);

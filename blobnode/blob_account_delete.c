@@ -45,6 +45,7 @@ static enum blob_outcome delete_one(
     }
     *ret_lsn = record.lsn;
     LOCKED(&account->mutex);
+    blob_account_state_note(account, &record);
     blob_segments_add_tombstone(account->segments, (uint32_t)record.segment, ret_place->segment);
     return BLOB_NONE;
 }

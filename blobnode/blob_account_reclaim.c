@@ -24,6 +24,9 @@ struct status blob_account_reclaim(struct blob_account *account, uint64_t *ret_r
     uint64_t below = settled_below(account);
     uint64_t removed = 0;
     uint32_t number = next_dead(account, below);
+    if (number != 0) {
+        TRY(blob_account_state_unsave(account)); /* It names what goes now. */
+    }
     for (; number != 0; number = next_dead(account, below)) {
         struct status status = segment_log_remove(account->log, number);
         if (!status_ok(status) && status.code != STATUS_NOT_FOUND) {

@@ -23,6 +23,26 @@ void blob_account_state_drop(struct blob_account *account, const struct blob_pla
     blob_index_remove(account->index, &id);
 }
 
+void blob_account_state_count(struct blob_account *account, const struct blob_place *place)
+{
+    if (place->state == BLOB_STATE_LIVE) {
+        account->live++;
+        account->live_bytes += place->size;
+    } else {
+        account->trashed++;
+        account->trash_bytes += place->size;
+    }
+    blob_segments_add_blob(account->segments, place->segment);
+}
+
+void blob_account_state_note(struct blob_account *account, const struct segment_record *record)
+{
+    if (record->lsn > account->mark.lsn) {
+        account->mark = (struct blob_account_mark){
+            .segment = record->segment, .offset = record->offset, .lsn = record->lsn};
+    }
+}
+
 void blob_account_state_publish(
     struct blob_account *account, struct blob_place *place, const struct segment_record *record)
 {
@@ -31,9 +51,8 @@ void blob_account_state_publish(
     place->offset = record->offset;
     place->size = record->size;
     place->state = BLOB_STATE_LIVE;
-    account->live++;
-    account->live_bytes += record->size;
-    blob_segments_add_blob(account->segments, place->segment);
+    blob_account_state_count(account, place);
+    blob_account_state_note(account, record);
 }
 
 void blob_account_state_trash(

@@ -132,6 +132,27 @@ void blob_segments_add_tombstone(
     segment->targets[segment->targets_count++] = blob_number;
 }
 
+struct status
+blob_segments_add_pins(const struct blob_segments *segments, struct buffer *to, uint64_t *ret_count)
+{
+    if (segments->is_incomplete) {
+        return FAIL(UNAVAILABLE, "segments were not all counted");
+    }
+    uint64_t count = 0;
+    for (size_t i = 0; i < segments->count; i++) {
+        const struct segment *segment = &segments->list[i];
+        buffer_add_u32(to, segment->number);
+        buffer_add_u32(to, segment->number);
+        for (uint32_t k = 0; k < segment->targets_count; k++) {
+            buffer_add_u32(to, segment->number);
+            buffer_add_u32(to, segment->targets[k]);
+        }
+        count += 1 + segment->targets_count;
+    }
+    *ret_count = count;
+    return OK;
+}
+
 static bool is_needed(const struct blob_segments *segments, const struct segment *segment)
 {
     if (segment->blobs > 0) {

@@ -8,6 +8,7 @@
  * would come to life at the next open. One thread at a time.
  */
 
+#include "lib/base/buffer.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/status.h"
 
@@ -24,6 +25,11 @@ void blob_segments_add_blob(struct blob_segments *segments, uint32_t number);
 void blob_segments_drop_blob(struct blob_segments *segments, uint32_t number);
 void blob_segments_add_tombstone(
     struct blob_segments *segments, uint32_t number, uint32_t blob_number);
+
+/* Append (segment u32, segment u32 of a blob that a tombstone in it is for, or itself) for each:
+ * what blob_segments_add_tombstone takes again. UNAVAILABLE when something was not counted. */
+MUST_CHECK struct status blob_segments_add_pins(
+    const struct blob_segments *segments, struct buffer *to, uint64_t *ret_count);
 
 /* Any segment below `before` that nothing needs; 0 if there is none. */
 uint32_t blob_segments_dead(const struct blob_segments *segments, uint64_t before);

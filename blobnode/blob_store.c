@@ -126,6 +126,17 @@ blob_store_open(const struct blob_store_options *options, struct blob_store **re
     return OK;
 }
 
+/* Without it the next open takes longer, no more. */
+static void save_account(struct blob_account *account)
+{
+    struct status status = blob_account_save(account);
+    if (!status_ok(status)) {
+        const struct id16 *id = &blob_account_identity(account)->account;
+        log_event(
+            LOG_WARN, "index not saved", LOG_HEX("account", id16_view(id)), LOG_STATUS(status));
+    }
+}
+
 void blob_store_free(struct blob_store *store)
 {
     if (store == NULL) {
@@ -133,6 +144,7 @@ void blob_store_free(struct blob_store *store)
     }
     blob_keyring_free(store->keyring);
     for (size_t i = 0; i < store->count; i++) {
+        save_account(store->accounts[i]);
         blob_account_free(store->accounts[i]);
     }
     fd_release(&store->lock_fd);
@@ -193,6 +205,9 @@ void blob_store_expire(struct blob_store *store, uint64_t now_s)
                 status_ok(status) ? LOG_INFO : LOG_ERROR, "segments reclaimed",
                 LOG_HEX("account", id16_view(id)), LOG_INT("segments", removed),
                 LOG_STATUS(status));
+        }
+        if (blob_account_save_is_due(account)) {
+            save_account(account);
         }
     }
 }

@@ -33,7 +33,7 @@ static void open_account(struct fixture *f, const struct blob_account_options *o
 
 static void reopen(struct fixture *f)
 {
-    blob_account_free(TAKE(f->account));
+    blob_account_free(TAKE(f->account)); /* Saves nothing: as a kill. */
     open_account(f, &OPTIONS);
 }
 
@@ -562,6 +562,7 @@ static void reclaim_for_a_while(void *context)
     struct fixture *f = context;
     for (int i = 0; i < 200; i++) {
         IGNORE(expire_and_reclaim(f));
+        assert_ok(blob_account_save(f->account));
     }
 }
 
@@ -583,6 +584,109 @@ static void reclaiming_beside_puts_loses_nothing(void **state)
     for (uint32_t i = 0; i < 60; i++) {
         assert_int_equal(outcome_of_get(f, i), i % 10 == 0 ? BLOB_FOUND : BLOB_NOT_FOUND);
     }
+}
+
+/* ---------------------------------------------------------------- the saved index */
+
+static void a_saved_index_spares_the_log_and_misses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct blob_account_stat stat;
+    assert_int_equal(put_text(f, 1, "needle-one"), BLOB_STORED);
+    assert_int_equal(put_text(f, 2, "two"), BLOB_STORED);
+    assert_int_equal(put_text(f, 3, "three"), BLOB_STORED);
+    assert_int_equal(delete_one(f, 2, NOW_S), BLOB_STORED);
+    assert_ok(blob_account_save(f->account));
+    assert_int_equal(put_text(f, 4, "four"), BLOB_STORED);
+    assert_int_equal(delete_one(f, 3, NOW_S), BLOB_STORED);
+    flip_byte_of(f->dir, "needle-one");
+    reopen(f);
+    blob_account_stat(f->account, &stat);
+    assert_int_equal(stat.damaged, 0); /* Nobody read it: */
+    assert_int_equal(outcome_of_get(f, 1), BLOB_CORRUPT);
+    assert_int_equal(put_text(f, 2, "two"), BLOB_TRASHED);
+    assert_int_equal(put_text(f, 3, "three"), BLOB_TRASHED);
+    assert_holds(f, 4, "four");
+    assert_int_equal(stat.blobs, 2);
+    assert_int_equal(stat.bytes, strlen("needle-one") + strlen("four"));
+    assert_int_equal(stat.trash_bytes, strlen("two") + strlen("three"));
+    assert_int_equal(stat.durable_lsn, 6);
+}
+
+static void a_saved_index_with_any_byte_wrong_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    char path[256];
+    assert_int_equal(put_text(f, 1, "one"), BLOB_STORED);
+    assert_int_equal(put_text(f, 2, "two"), BLOB_STORED);
+    assert_int_equal(delete_one(f, 2, NOW_S), BLOB_STORED);
+    assert_ok(blob_account_save(f->account));
+    path_of_segment(f->dir, path, sizeof(path));
+    strcpy(strstr(path, "log/"), "index");
+    OWNED(fd) int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    off_t size = lseek(fd, 0, SEEK_END);
+    for (off_t at = 0; at < size; at++) {
+        uint8_t byte = 0;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 4;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        reopen(f);
+        assert_holds(f, 1, "one");
+        assert_int_equal(put_text(f, 2, "two"), BLOB_TRASHED);
+        byte ^= 4;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    }
+    assert_int_equal(ftruncate(fd, size - 1), 0);
+    reopen(f);
+    assert_holds(f, 1, "one");
+}
+
+/* Somebody put back an older disk: the log alone is the truth. */
+static void a_saved_index_newer_than_the_log_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    char command[512];
+    assert_int_equal(put_text(f, 1, "one"), BLOB_STORED);
+    snprintf(command, sizeof(command), "cp -r %s %s_old", f->dir, f->dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(put_text(f, 2, "two"), BLOB_STORED);
+    assert_int_equal(delete_one(f, 1, NOW_S), BLOB_STORED);
+    assert_ok(blob_account_save(f->account));
+    blob_account_free(TAKE(f->account));
+    snprintf(
+        command, sizeof(command), "cp %s_old/*/log/* %s/*/log/ && test -e %s/*/index", f->dir,
+        f->dir, f->dir);
+    assert_int_equal(system(command), 0);
+    open_account(f, &OPTIONS);
+    assert_holds(f, 1, "one");
+    assert_int_equal(outcome_of_get(f, 2), BLOB_NOT_FOUND);
+    struct blob_account_stat stat;
+    blob_account_stat(f->account, &stat);
+    assert_int_equal(stat.durable_lsn, 1);
+}
+
+static void reclaiming_forgets_the_saved_index(void **state)
+{
+    struct fixture *f = *state;
+    put_large(f, 0, 12);
+    assert_ok(blob_account_save(f->account));
+    for (uint32_t i = 0; i < 11; i++) {
+        assert_int_equal(delete_one(f, i, NOW_S), BLOB_STORED);
+    }
+    assert_true(expire_and_reclaim(f) >= 3);
+    reopen(f); /* With the old index those without a tombstone would live again. */
+    struct blob_account_stat stat;
+    blob_account_stat(f->account, &stat);
+    assert_int_equal(stat.blobs, 1);
+    assert_int_equal(outcome_of_get(f, 11), BLOB_FOUND);
+    /* And what is saved now knows the tombstones that are still needed. */
+    assert_ok(blob_account_save(f->account));
+    reopen(f);
+    IGNORE(expire_and_reclaim(f));
+    blob_account_stat(f->account, &stat);
+    assert_int_equal(stat.blobs, 1);
+    assert_int_equal(outcome_of_get(f, 11), BLOB_FOUND);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -649,6 +753,10 @@ int main(void)
         TEST(damage_stops_the_reclaiming),
         TEST(an_id_that_came_again_after_the_trash_lives_over_a_restart),
         TEST(reclaiming_beside_puts_loses_nothing),
+        TEST(a_saved_index_spares_the_log_and_misses_nothing),
+        TEST(a_saved_index_with_any_byte_wrong_is_not_believed),
+        TEST(a_saved_index_newer_than_the_log_is_not_believed),
+        TEST(reclaiming_forgets_the_saved_index),
         TEST(a_making_that_was_cut_off_is_finished_and_a_whole_one_refused),
         TEST(every_flipped_bit_of_the_account_file_is_noticed),
     };
