@@ -56,6 +56,20 @@ static struct status start_chunks(struct http_body *body)
     return OK;
 }
 
+static struct status send_continue(struct http_body *body)
+{
+    static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (!body->awaits_continue) {
+        return OK;
+    }
+    body->awaits_continue = false;
+    /* A client that did not wait needs no answer. */
+    if (http_connection_input(body->connection).size > 0) {
+        return OK;
+    }
+    return http_connection_write(body->connection, bytes_text(CONTINUE), &body->pace);
+}
+
 struct status http_body_new(
     struct arena *arena, struct http_connection *connection, const struct http_request *request,
     uint64_t limit, uint64_t rate_min, int64_t grace_ms, struct http_body **ret_body)
@@ -74,22 +88,13 @@ struct status http_body_new(
     if (body->framing == HTTP_CHUNKED) {
         TRY(start_chunks(body));
     }
+    if (body->is_finished) {
+        /* Nothing will ever be read, but botocore mistakes the answers of a connection on which
+         * an expectation once met a final answer. */
+        TRY(send_continue(body));
+    }
     *ret_body = body;
     return OK;
-}
-
-static struct status send_continue(struct http_body *body)
-{
-    static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (!body->awaits_continue) {
-        return OK;
-    }
-    body->awaits_continue = false;
-    /* A client that did not wait needs no answer. */
-    if (http_connection_input(body->connection).size > 0) {
-        return OK;
-    }
-    return http_connection_write(body->connection, bytes_text(CONTINUE), &body->pace);
 }
 
 static struct status read_plain(struct http_body *body, uint8_t *to, size_t size, size_t *ret_got)

@@ -274,7 +274,7 @@ static struct status set_expectation(struct http_request *request, unsigned *htt
         *http_status = 417;
         return FAIL(INVALID, "another expectation than 100-continue");
     }
-    request->expects_continue = !request->is_http_1_0 && request->framing != HTTP_NO_BODY;
+    request->expects_continue = !request->is_http_1_0;
     return OK;
 }
 

@@ -230,6 +230,15 @@ def test_heads_that_are_refused(shared, head, wanted):
     assert status in wanted and closed
 
 
+def test_expectation_of_an_empty_body(shared):
+    """Met with 100 like any other: botocore loses count of a connection's answers otherwise."""
+    context = ssl.create_default_context(cafile=shared.ca)
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=5) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost") as tls:
+        tls.sendall(b"PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
+        assert tls.recv(4096).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def test_still_alive(shared):
     """After all of it every process is the one that was started."""
     for name in shared.names:
