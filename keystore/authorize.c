@@ -1,5 +1,6 @@
 #include "keystore/authorize.h"
 
+#include "keystore/key_metrics.h"
 #include "lib/base/clock.h"
 
 #include <openssl/crypto.h>
@@ -98,6 +99,52 @@ static void judge_and_record(
     }
 }
 
+static void count_result(const struct key_authorize_result *result)
+{
+    switch (result->verdict) {
+    case KEY_ALLOWED:
+        metric_add(&key_metrics_authorize_allowed_total, 1);
+        metric_add(&key_metrics_keys_released_total, result->object_key != NULL);
+        return;
+    case KEY_UNKNOWN_KEY:
+    case KEY_BAD_SIGNATURE:
+        metric_add(&key_metrics_authorize_signature_total, 1);
+        break;
+    case KEY_MISMATCH:
+        metric_add(&key_metrics_authorize_mismatch_total, 1);
+        break;
+    case KEY_BUSY:
+        metric_add(&key_metrics_authorize_busy_total, 1);
+        break;
+    case KEY_FAILED:
+        metric_add(&key_metrics_authorize_failed_total, 1);
+        break;
+    case KEY_REFUSED:
+    case KEY_MALFORMED:
+    case KEY_SKEWED:
+    case KEY_EXPIRED:
+    case KEY_FORBIDDEN:
+    case KEY_NO_SUCH_BUCKET:
+    case KEY_UNSUPPORTED:
+        break;
+    }
+    metric_add(&key_metrics_authorize_refused_total, 1);
+}
+
+/* Make the records durable; without that nothing is released. */
+static void commit(
+    struct key_service *service, uint64_t lsn, size_t count, struct key_authorize_result *results)
+{
+    if (lsn == 0 || status_ok(audit_sync(service->audit, lsn))) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (results[i].verdict == KEY_ALLOWED) {
+            withdraw(&results[i], KEY_FAILED);
+        }
+    }
+}
+
 void authorize_run(
     struct key_service *service, const struct rpc_peer *peer,
     const struct key_authorize_item *items, size_t count, struct arena *arena,
@@ -114,12 +161,8 @@ void authorize_run(
         }
         judge_and_record(service, peer, &items[i], arena, &results[i], &lsn);
     }
-    if (lsn == 0 || status_ok(audit_sync(service->audit, lsn))) {
-        return;
-    }
+    commit(service, lsn, count, results);
     for (size_t i = 0; i < count; i++) {
-        if (results[i].verdict == KEY_ALLOWED) {
-            withdraw(&results[i], KEY_FAILED);
-        }
+        count_result(&results[i]);
     }
 }

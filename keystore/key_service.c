@@ -2,6 +2,7 @@
 
 #include "keystore/handle.h"
 #include "keystore/identity_service.h"
+#include "keystore/key_metrics.h"
 #include "keystore/keys_service.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -160,7 +161,9 @@ struct status key_service_admit(void *context, const struct rpc_peer *peer, cons
     struct key_service *service = context;
 
     (void)method;
-    return registry_admit(service->registry, peer);
+    struct status status = registry_admit(service->registry, peer);
+    metric_add(&key_metrics_not_registered_total, !status_ok(status));
+    return status;
 }
 
 struct status key_service_record(

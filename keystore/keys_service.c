@@ -1,5 +1,6 @@
 #include "keystore/keys_service.h"
 
+#include "keystore/key_metrics.h"
 #include "keystore/registry_service.h"
 #include "keystore/reply_fields.h"
 #include "keystore/shard_service.h"
@@ -40,6 +41,7 @@ static struct status issue_one(
         return OK; /* An empty token says it. */
     }
     TRY(status);
+    metric_add(&key_metrics_tokens_issued_total, 1);
     TRY(record_token(service, call, &account, wanted->perm, &jti, lsn));
     return reply_fields_put(rpc_call_arena(call), BYTES_ARRAY(token), &issued->token);
 }

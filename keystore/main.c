@@ -6,6 +6,7 @@
  *     keystore       --config FILE    serve
  */
 
+#include "keystore/key_metrics.h"
 #include "keystore/keystore_commands.h"
 #include "lib/base/clock.h"
 #include "lib/base/task.h"
@@ -144,6 +145,7 @@ static struct status start(const void *settings_, void **ret_daemon)
 
     TRY(read_level(settings->log_level, &level));
     log_setup("keystore", level);
+    key_metrics_register();
     OWNED(keystore) struct keystore *keystore = calloc(1, sizeof(*keystore));
     if (keystore == NULL) {
         return FAIL(NO_MEMORY, "key store");

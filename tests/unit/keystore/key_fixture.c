@@ -197,7 +197,7 @@ void key_fixture_tenant(struct key_peer *operator_peer, const char *name, char *
     free(request.name);
     const Triad__Key__CreateTenantReply *answer = (const void *)reply->message;
     assert_int_equal(strlen(answer->admin_key), 43);
-    strcpy(admin_key, answer->admin_key);
+    snprintf(admin_key, 64, "%s", answer->admin_key);
     rpc_reply_free(reply);
 }
 
@@ -234,8 +234,8 @@ void key_fixture_user(
     const Triad__Key__CreateUserReply *answer = (const void *)reply->message;
     assert_int_equal(strlen(answer->access_key), 20);
     assert_int_equal(strlen(answer->secret_key), 40);
-    strcpy(ret_user->access_key, answer->access_key);
-    strcpy(ret_user->secret, answer->secret_key);
+    snprintf(ret_user->access_key, sizeof(ret_user->access_key), "%s", answer->access_key);
+    snprintf(ret_user->secret, sizeof(ret_user->secret), "%s", answer->secret_key);
     rpc_reply_free(reply);
 }
 

@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "tests/unit/keystore/key_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,7 +215,8 @@ static void create_shard(uint32_t number, char *ret_code)
     triad__key__create_shard_request__init(&request);
     request.shard = number;
     assert_ok(key_fixture_keys(&operator_peer, "CreateShard", &request, &reply));
-    strcpy(ret_code, ((const Triad__Key__CreateShardReply *)reply->message)->recovery_code);
+    snprintf(
+        ret_code, 64, "%s", ((const Triad__Key__CreateShardReply *)reply->message)->recovery_code);
     rpc_reply_free(reply);
 }
 
