@@ -1,213 +1,25 @@
-#include "blobnode/blob_client_state.h"
+#include "blobnode/blob_client_item.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
-#include "proto/blob.pb-c.h"
 
 #include <stdlib.h>
 
 enum { FRAME_MAX = 1024 * 1024 };
 
-/* A put or a get on its way through a lane. */
-struct item {
-    struct lane_item lane; /* First: the lane hands it back. */
-    struct blob_client_account *account;
-    bool is_put;
-    bool is_bulk;
-    struct id16 id;
-    uint32_t offset;
-    uint32_t size;
-    int64_t deadline_ms;
-    blob_put_done_fn *put_done;
-    blob_get_done_fn *get_done;
-    void *arg;
-    size_t count;              /* Slices still ours. */
-    struct rpc_slice slices[]; /* Of a put. */
-};
-
-/* One RPC with the items that it carries. */
-struct call {
-    struct blob_client *client;
-    struct blob_client_account *account;
-    struct blob_client_node *node;
-    struct lane *lane;
-    struct item *items;
-    size_t count;
-    bool is_bulk;
-};
-
-static void release_slices(const struct rpc_slice *slices, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slices[i].release != NULL) {
-            slices[i].release(slices[i].arg);
-        }
-    }
-}
-
-static struct item *next_of(const struct item *item)
-{
-    return (struct item *)item->lane.next;
-}
-
-/* ---------------------------------------------------------------- ends */
-
-static void settle(
-    struct item *item, struct status status, enum blob_outcome outcome,
-    const struct rpc_pieces *pieces)
-{
-    struct blob_client *client = item->account->client;
-    release_slices(item->slices, item->count);
-    if (item->is_put) {
-        item->put_done(item->arg, status, outcome);
-    } else {
-        item->get_done(item->arg, status, pieces);
-    }
-    free(item);
-    blob_client_state_leave(client);
-}
-
-static void settle_all(struct item *items, struct status status)
-{
-    while (items != NULL) {
-        struct item *item = items;
-        items = next_of(item);
-        settle(item, status, BLOB_NONE, NULL);
-    }
-}
-
-static struct status status_of(enum blob_outcome outcome)
-{
-    switch (outcome) {
-    case BLOB_STORED:
-    case BLOB_SAME:
-    case BLOB_FOUND:
-        return OK;
-    case BLOB_DIFFERS:
-        return FAIL(CONFLICT, "blob is there with other bytes");
-    case BLOB_TRASHED:
-        return FAIL(STALE, "blob is in the trash");
-    case BLOB_FULL:
-        return FAIL(FULL, "blob node");
-    case BLOB_NOT_FOUND:
-        return FAIL(NOT_FOUND, "blob");
-    case BLOB_CORRUPT:
-        return FAIL(CORRUPT, "blob is damaged");
-    case BLOB_INVALID:
-        return FAIL(RANGE, "range of blob");
-    case BLOB_FAILED:
-        return FAIL(IO, "blob node's disk");
-    case BLOB_NONE:
-        break;
-    }
-    return FAIL(UNKNOWN, "answer without an outcome");
-}
-
-static void settle_puts(struct call *call, const Triad__Blob__PutReply *reply)
-{
-    struct blob_client_account *account = call->account;
-    atomic_store(&account->free_bytes, reply->free_bytes);
-    blob_client_state_note_keyset(account, reply->keyset_version);
-    if (reply->n_outcomes != call->count) {
-        settle_all(call->items, FAIL(UNKNOWN, "number of outcomes"));
-        return;
-    }
-    struct item *item = call->items;
-    for (size_t i = 0; i < call->count; i++) {
-        struct item *next = next_of(item);
-        enum blob_outcome outcome = (enum blob_outcome)reply->outcomes[i];
-        struct status status = status_of(outcome);
-        settle(item, outcome == BLOB_FOUND ? FAIL(UNKNOWN, "outcome") : status, outcome, NULL);
-        item = next;
-    }
-}
-
-/* The sizes must be what was asked for, and together the payload. */
-static bool results_fit(
-    const struct call *call, const Triad__Blob__GetReply *reply, const struct rpc_pieces *payload)
-{
-    if (reply->n_results != call->count) {
-        return false;
-    }
-    uint64_t sum = 0;
-    const struct item *item = call->items;
-    for (size_t i = 0; i < call->count; i++, item = next_of(item)) {
-        const Triad__Blob__GetResult *result = reply->results[i];
-        bool is_found = result->outcome == TRIAD__BLOB__OUTCOME__FOUND;
-        uint32_t size = is_found ? result->size : 0;
-        if (is_found && item->size != 0 && size != item->size) {
-            return false;
-        }
-        sum += size;
-    }
-    return sum == payload->size;
-}
-
-/* The next size bytes of *rest, which is moved on, as pieces written to `to`; returns how many. */
-static size_t cut(struct rpc_pieces *rest, size_t *offset, size_t size, struct bytes *to)
-{
-    size_t count = 0;
-    while (size > 0) {
-        struct bytes piece = bytes_from(rest->pieces[0], *offset);
-        size_t taken = piece.size < size ? piece.size : size;
-        if (taken > 0) {
-            to[count++] = bytes_of(piece.data, taken);
-        }
-        size -= taken;
-        *offset += taken;
-        if (*offset == rest->pieces[0].size) {
-            rest->pieces++;
-            *offset = 0;
-        }
-    }
-    return count;
-}
-
-static void
-settle_gets(struct call *call, const Triad__Blob__GetReply *reply, const struct rpc_pieces *payload)
-{
-    blob_client_state_note_keyset(call->account, reply->keyset_version);
-    struct bytes *views = malloc((payload->count + call->count + 1) * sizeof(*views));
-    if (views == NULL || !results_fit(call, reply, payload)) {
-        settle_all(
-            call->items, views == NULL ? FAIL(NO_MEMORY, "pieces of a reply")
-                                       : FAIL(UNKNOWN, "sizes of a reply"));
-        free(views);
-        return;
-    }
-    struct rpc_pieces rest = *payload;
-    struct bytes *to = views;
-    size_t offset = 0;
-    struct item *item = call->items;
-    for (size_t i = 0; i < call->count; i++) {
-        struct item *next = next_of(item);
-        enum blob_outcome outcome = (enum blob_outcome)reply->results[i]->outcome;
-        if (outcome == BLOB_FOUND) {
-            struct rpc_pieces pieces = {.pieces = to, .size = reply->results[i]->size};
-            pieces.count = cut(&rest, &offset, pieces.size, to);
-            to += pieces.count;
-            settle(item, OK, outcome, &pieces);
-        } else {
-            struct status status = status_of(outcome);
-            settle(item, status_ok(status) ? FAIL(UNKNOWN, "outcome") : status, outcome, NULL);
-        }
-        item = next;
-    }
-    free(views);
-}
-
 /* The lane first: the next call is on its way before the items' owners run. */
 static void ended(void *arg, struct status status, struct rpc_reply *reply)
 {
-    struct call *call = arg;
+    struct blob_client_rpc *call = arg;
     bool is_put = call->items->is_put;
     blob_client_node_note(call->node, status);
     lane_done(call->lane);
     if (!status_ok(status)) {
-        settle_all(call->items, status);
+        blob_client_settle_all(call->items, status);
     } else if (is_put) {
-        settle_puts(call, (const Triad__Blob__PutReply *)reply->message);
+        blob_client_settle_puts(call, (const Triad__Blob__PutReply *)reply->message);
     } else {
-        settle_gets(call, (const Triad__Blob__GetReply *)reply->message, &reply->payload);
+        blob_client_settle_gets(
+            call, (const Triad__Blob__GetReply *)reply->message, &reply->payload);
     }
     rpc_reply_free(reply);
     struct blob_client *client = call->client;
@@ -226,7 +38,7 @@ struct frame {
     int64_t deadline_ms;
 };
 
-static struct status make_put(const struct call *call, struct frame *frame)
+static struct status make_put(const struct blob_client_rpc *call, struct frame *frame)
 {
     struct arena *arena = &frame->arena;
     Triad__Blob__PutRequest *message = arena_alloc(arena, sizeof(*message));
@@ -240,8 +52,8 @@ static struct status make_put(const struct call *call, struct frame *frame)
     message->account = blob_client_binary(id16_view(&call->account->account));
     message->items = list;
     message->n_items = call->count;
-    struct item *item = call->items;
-    for (size_t i = 0; i < call->count; i++, item = next_of(item)) {
+    struct blob_client_item *item = call->items;
+    for (size_t i = 0; i < call->count; i++, item = blob_client_item_next(item)) {
         triad__blob__put_item__init(&items[i]);
         items[i].id = blob_client_binary(id16_view(&item->id));
         items[i].size = item->size;
@@ -258,7 +70,7 @@ static struct status make_put(const struct call *call, struct frame *frame)
     return OK;
 }
 
-static struct status make_get(const struct call *call, struct frame *frame)
+static struct status make_get(const struct blob_client_rpc *call, struct frame *frame)
 {
     struct arena *arena = &frame->arena;
     Triad__Blob__GetRequest *message = arena_alloc(arena, sizeof(*message));
@@ -271,8 +83,8 @@ static struct status make_get(const struct call *call, struct frame *frame)
     message->account = blob_client_binary(id16_view(&call->account->account));
     message->items = list;
     message->n_items = call->count;
-    const struct item *item = call->items;
-    for (size_t i = 0; i < call->count; i++, item = next_of(item)) {
+    const struct blob_client_item *item = call->items;
+    for (size_t i = 0; i < call->count; i++, item = blob_client_item_next(item)) {
         triad__blob__get_item__init(&items[i]);
         items[i].id = blob_client_binary(id16_view(&item->id));
         items[i].offset = item->offset;
@@ -284,14 +96,15 @@ static struct status make_get(const struct call *call, struct frame *frame)
 }
 
 /* Give the slices away with the call: from now on gRPC releases them. */
-static void disown_slices(struct call *call)
+static void disown_slices(struct blob_client_rpc *call)
 {
-    for (struct item *item = call->items; item != NULL; item = next_of(item)) {
+    for (struct blob_client_item *item = call->items; item != NULL;
+         item = blob_client_item_next(item)) {
         item->count = 0;
     }
 }
 
-static struct status start(struct call *call, struct frame *frame)
+static struct status start(struct blob_client_rpc *call, struct frame *frame)
 {
     const struct blob_client_options *options = &call->client->options;
     bool is_put = call->items->is_put;
@@ -315,16 +128,16 @@ static struct status start(struct call *call, struct frame *frame)
 }
 
 /* Take those out whose time is over; the latest deadline of the others is the call's. */
-static struct item *take_late(struct call *call, int64_t *ret_deadline_ms)
+static struct blob_client_item *take_late(struct blob_client_rpc *call, int64_t *ret_deadline_ms)
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t latest_ms = 0;
     struct lane_item *late = NULL;
     struct lane_item *kept = NULL;
     struct lane_item **kept_end = &kept;
-    struct item *next = NULL;
-    for (struct item *item = call->items; item != NULL; item = next) {
-        next = next_of(item);
+    struct blob_client_item *next = NULL;
+    for (struct blob_client_item *item = call->items; item != NULL; item = next) {
+        next = blob_client_item_next(item);
         if (item->deadline_ms <= now_ms) {
             item->lane.next = late;
             late = &item->lane;
@@ -336,37 +149,37 @@ static struct item *take_late(struct call *call, int64_t *ret_deadline_ms)
         *kept_end = &item->lane;
         kept_end = &item->lane.next;
     }
-    call->items = (struct item *)kept;
+    call->items = (struct blob_client_item *)kept;
     *ret_deadline_ms = latest_ms;
-    return (struct item *)late;
+    return (struct blob_client_item *)late;
 }
 
 /* The call never began: done with it, but in the same order as ended(). */
-static void give_up(struct call *call, struct status status)
+static void give_up(struct blob_client_rpc *call, struct status status)
 {
     struct blob_client *client = call->client;
-    struct item *items = call->items;
+    struct blob_client_item *items = call->items;
     struct lane *lane = call->lane;
     free(call);
     lane_done(lane);
-    settle_all(items, status);
+    blob_client_settle_all(items, status);
     blob_client_state_leave(client);
 }
 
 void blob_client_data_send(void *context, struct lane *lane, struct lane_item *items, size_t count)
 {
     (void)context;
-    struct item *first = (struct item *)items;
+    struct blob_client_item *first = (struct blob_client_item *)items;
     struct blob_client *client = first->account->client;
     blob_client_state_enter(client);
-    struct call *call = calloc(1, sizeof(*call));
+    struct blob_client_rpc *call = calloc(1, sizeof(*call));
     if (call == NULL) {
         lane_done(lane);
-        settle_all(first, FAIL(NO_MEMORY, "call"));
+        blob_client_settle_all(first, FAIL(NO_MEMORY, "call"));
         blob_client_state_leave(client);
         return;
     }
-    *call = (struct call){
+    *call = (struct blob_client_rpc){
         .client = client,
         .account = first->account,
         .node = atomic_load(&first->account->node),
@@ -376,7 +189,8 @@ void blob_client_data_send(void *context, struct lane *lane, struct lane_item *i
         .is_bulk = first->is_bulk,
     };
     struct frame frame = {.arena = {.limit = FRAME_MAX}};
-    settle_all(take_late(call, &frame.deadline_ms), FAIL(TIMEOUT, "waited too long to be sent"));
+    blob_client_settle_all(
+        take_late(call, &frame.deadline_ms), FAIL(TIMEOUT, "waited too long to be sent"));
     struct status status =
         call->count > 0 ? start(call, &frame) : FAIL(TIMEOUT, "waited too long to be sent");
     if (!status_ok(status)) {
@@ -387,7 +201,7 @@ void blob_client_data_send(void *context, struct lane *lane, struct lane_item *i
 
 /* ---------------------------------------------------------------- submitting */
 
-static void submit(struct blob_client *client, struct item *item)
+static void submit(struct blob_client *client, struct blob_client_item *item)
 {
     struct blob_client_account *account = item->account;
     struct blob_client_node *node = atomic_load(&account->node);
@@ -415,7 +229,7 @@ static bool copy_slice(struct rpc_slice *slice)
 
 static struct status new_put(
     struct blob_client *client, uint32_t number, const struct rpc_slice *slices, size_t count,
-    struct item **ret_item)
+    struct blob_client_item **ret_item)
 {
     struct blob_client_account *account = NULL;
     TRY(blob_client_state_find(client, number, &account));
@@ -426,7 +240,7 @@ static struct status new_put(
     if (count > RPC_SLICES_MAX || size > BLOB_SIZE_MAX) {
         return FAIL(TOO_LARGE, "blob");
     }
-    struct item *item = calloc(1, sizeof(*item) + count * sizeof(*slices));
+    struct blob_client_item *item = calloc(1, sizeof(*item) + count * sizeof(*slices));
     if (item == NULL) {
         return FAIL(NO_MEMORY, "put");
     }
@@ -456,10 +270,10 @@ void blob_client_put(
     const struct rpc_slice *slices, size_t count, int64_t deadline_ms, blob_put_done_fn *done,
     void *arg)
 {
-    struct item *item = NULL;
+    struct blob_client_item *item = NULL;
     struct status status = new_put(client, number, slices, count, &item);
     if (!status_ok(status)) {
-        release_slices(slices, count);
+        blob_client_settle_release(slices, count);
         done(arg, status, BLOB_NONE);
         return;
     }
@@ -476,7 +290,7 @@ void blob_client_get(
 {
     struct blob_client_account *account = NULL;
     struct status status = blob_client_state_find(client, number, &account);
-    struct item *item = status_ok(status) ? calloc(1, sizeof(*item)) : NULL;
+    struct blob_client_item *item = status_ok(status) ? calloc(1, sizeof(*item)) : NULL;
     if (item == NULL) {
         done(arg, status_ok(status) ? FAIL(NO_MEMORY, "get") : status, NULL);
         return;

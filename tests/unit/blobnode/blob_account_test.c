@@ -622,7 +622,9 @@ static void a_saved_index_with_any_byte_wrong_is_not_believed(void **state)
     assert_int_equal(delete_one(f, 2, NOW_S), BLOB_STORED);
     assert_ok(blob_account_save(f->account));
     path_of_segment(f->dir, path, sizeof(path));
-    strcpy(strstr(path, "log/"), "index");
+    char *log = strstr(path, "log/");
+    assert_non_null(log);
+    memcpy(log, "index", sizeof("index"));
     OWNED(fd) int fd = open(path, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
     off_t size = lseek(fd, 0, SEEK_END);
