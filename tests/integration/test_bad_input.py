@@ -223,7 +223,7 @@ def raw(shared, data, seconds=10):
     (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X%d: 1\r\n" % i for i in range(120)) + b"\r\n", {431}),
     (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20000 + b"\r\n\r\n", {431}),
     (b"GET /" + b"y" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", {400, 414, 431}),
-    (b"\x16\x03\x01 junk\r\n\r\n", {400}),
+    (b"\x16\x03\x01 junk\r\n\r\n", {400, 501}),
 ])
 def test_heads_that_are_refused(shared, head, wanted):
     status, closed = raw(shared, head)
