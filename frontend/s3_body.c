@@ -1,6 +1,7 @@
 #include "frontend/s3_body.h"
 
 #include "frontend/s3_chunked.h"
+#include "frontend/s3_crc64.h"
 #include "lib/base/check.h"
 #include "lib/base/encode.h"
 #include "lib/base/hex.h"
@@ -20,9 +21,11 @@ struct s3_body {
     bool is_signed;              /* A signed streaming payload. */
     bool wants_crc32;
     bool wants_crc32c;
+    bool wants_crc64;
     bool is_ended;
     uint32_t crc32;
     uint32_t crc32c;
+    uint64_t crc64;
     int64_t size; /* -1: unknown. */
     uint64_t taken;
     struct status failed; /* The first failure; it stays. */
@@ -68,6 +71,7 @@ static struct status on_trailer(void *context, struct bytes name, struct bytes v
     struct s3_body *body = context;
     struct s3_checksums *want = &body->want;
     uint8_t crc[4];
+    uint8_t crc64[8];
     if (equals(name, "x-amz-trailer-signature")) {
         return on_trailer_signature(body, value);
     }
@@ -87,6 +91,12 @@ static struct status on_trailer(void *context, struct bytes name, struct bytes v
         base64_decode(value, crc, sizeof(crc))) {
         want->has_crc32c = true;
         want->crc32c = decode_u32(crc);
+        return OK;
+    }
+    if (want->trailer_crc64 && equals(name, "x-amz-checksum-crc64nvme") &&
+        base64_decode(value, crc64, sizeof(crc64))) {
+        want->has_crc64 = true;
+        want->crc64 = decode_u64(crc64);
         return OK;
     }
     if (want->trailer_sha256 && equals(name, "x-amz-checksum-sha256") &&
@@ -113,6 +123,7 @@ enum s3_error s3_body_open(
     body->want = request->checksums;
     body->wants_crc32 = body->want.has_crc32 || body->want.trailer_crc32;
     body->wants_crc32c = body->want.has_crc32c || body->want.trailer_crc32c;
+    body->wants_crc64 = body->want.has_crc64 || body->want.trailer_crc64;
     body->is_signed =
         payload == SIGV4_PAYLOAD_STREAMING || payload == SIGV4_PAYLOAD_STREAMING_TRAILER;
     body->size = http_body_length(http);
@@ -181,6 +192,9 @@ static struct status read_some(struct s3_body *body, void *to, size_t size, size
     }
     if (body->wants_crc32c) {
         body->crc32c = digest_crc32c(body->crc32c, bytes);
+    }
+    if (body->wants_crc64) {
+        body->crc64 = s3_crc64_nvme(body->crc64, bytes);
     }
     return OK;
 }
@@ -262,12 +276,14 @@ static enum s3_error compare(const struct s3_body *body, const struct body_diges
         (!want->has_md5 || same(want->md5, values->md5, DIGEST_MD5_SIZE)) &&
         (!want->has_sha256_header || same(want->sha256, values->sha256, DIGEST_SHA256_SIZE)) &&
         (!want->has_crc32 || want->crc32 == body->crc32) &&
-        (!want->has_crc32c || want->crc32c == body->crc32c);
+        (!want->has_crc32c || want->crc32c == body->crc32c) &&
+        (!want->has_crc64 || want->crc64 == body->crc64);
     if (!is_right) {
         return S3_ERROR_BAD_DIGEST;
     }
     bool lacks_trailer = (want->trailer_crc32 && !want->has_crc32) ||
                          (want->trailer_crc32c && !want->has_crc32c) ||
+                         (want->trailer_crc64 && !want->has_crc64) ||
                          (want->trailer_sha256 && !want->has_sha256_header);
     return lacks_trailer ? S3_ERROR_MALFORMED_TRAILER : S3_ERROR_NONE;
 }

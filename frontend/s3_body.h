@@ -4,7 +4,7 @@
  * The payload of an S3 request: the HTTP body without aws-chunked framing, and the proof that it
  * is what the client announced.
  *
- * s3_body_read only moves bytes, and keeps the cheap checksums (CRC32, CRC32C) of them. The dear
+ * s3_body_read only moves bytes, and keeps the CRCs of them. The dear
  * digests (SHA-256, MD5) are the caller's to run with body_digest, beside its pipeline:
  * s3_body_digests says which are needed, s3_body_verify compares. A handler commits only after
  * s3_body_verify said S3_ERROR_NONE. One thread: the worker's.

@@ -75,6 +75,8 @@ static enum s3_error trailer_header(const struct http_request *http, struct s3_c
         checksums->trailer_crc32 = true;
     } else if (equals(list, "x-amz-checksum-crc32c")) {
         checksums->trailer_crc32c = true;
+    } else if (equals(list, "x-amz-checksum-crc64nvme")) {
+        checksums->trailer_crc64 = true;
     } else if (equals(list, "x-amz-checksum-sha256")) {
         checksums->trailer_sha256 = true;
     } else {
@@ -114,24 +116,22 @@ static bool checksums_are_of_body(enum s3_operation operation)
 static enum s3_error
 checksum_headers(const struct http_request *http, struct s3_checksums *checksums)
 {
-    static const char *const UNKNOWN[] = {"x-amz-checksum-sha1", "x-amz-checksum-crc64nvme"};
     struct bytes value;
     uint8_t crc32[4] = {0};
     uint8_t crc32c[4] = {0};
+    uint8_t crc64[8] = {0};
     if (!digest_header(http, "x-amz-checksum-crc32", crc32, 4, &checksums->has_crc32) ||
         !digest_header(http, "x-amz-checksum-crc32c", crc32c, 4, &checksums->has_crc32c) ||
+        !digest_header(http, "x-amz-checksum-crc64nvme", crc64, 8, &checksums->has_crc64) ||
         !digest_header(
             http, "x-amz-checksum-sha256", checksums->sha256, 32, &checksums->has_sha256_header)) {
         return S3_ERROR_INVALID_REQUEST;
     }
     checksums->crc32 = decode_u32(crc32);
     checksums->crc32c = decode_u32(crc32c);
-    for (size_t i = 0; i < COUNT(UNKNOWN); i++) {
-        if (http_request_header(http, UNKNOWN[i], &value)) {
-            return S3_ERROR_NOT_IMPLEMENTED;
-        }
-    }
-    return S3_ERROR_NONE;
+    checksums->crc64 = decode_u64(crc64);
+    bool has_sha1 = http_request_header(http, "x-amz-checksum-sha1", &value);
+    return has_sha1 ? S3_ERROR_NOT_IMPLEMENTED : S3_ERROR_NONE;
 }
 
 enum s3_error s3_header_checksums(const struct http_request *http, struct s3_request *request)

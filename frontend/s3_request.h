@@ -55,14 +55,17 @@ struct s3_checksums {
     bool has_sha256_header; /* x-amz-checksum-sha256 */
     bool has_crc32;
     bool has_crc32c;
+    bool has_crc64; /* CRC-64/NVME */
     bool is_aws_chunked;
     bool trailer_crc32; /* x-amz-trailer announces it. */
     bool trailer_crc32c;
+    bool trailer_crc64;
     bool trailer_sha256;
     uint8_t md5[16];
     uint8_t sha256[32];
     uint32_t crc32;
     uint32_t crc32c;
+    uint64_t crc64;
     int64_t decoded_length; /* Of the payload; -1 if the client did not say. */
 };
 

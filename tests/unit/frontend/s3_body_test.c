@@ -2,6 +2,8 @@
 
 #include "frontend/s3_body.h"
 
+#include "frontend/s3_crc64.h"
+#include "lib/base/encode.h"
 #include "lib/crypto/digest.h"
 #include "lib/s3/base64.h"
 #include "tests/support/cmocka.h"
@@ -182,6 +184,35 @@ static void announced_digests_are_compared(void **state)
     assert_int_equal(read_payload(&bad, TEXT, 3, TEXT), S3_ERROR_BAD_DIGEST);
 }
 
+static void crc64_is_that_of_nvme(void **state)
+{
+    struct s3_request request = chunked_request(11);
+    struct bytes nine = bytes_text("123456789");
+    uint64_t want = 0;
+    uint8_t bytes[8];
+    char encoded[13];
+    char text[128];
+    (void)state;
+    assert_true(s3_crc64_nvme(0, nine) == 0xae8b14860a799888);
+    for (size_t i = 0; i <= 9; i++) {
+        uint64_t first = s3_crc64_nvme(0, bytes_slice(nine, 0, i));
+        assert_true(s3_crc64_nvme(first, bytes_from(nine, i)) == 0xae8b14860a799888);
+    }
+    request.checksums.trailer_crc32 = false;
+    request.checksums.trailer_crc64 = true;
+    want = s3_crc64_nvme(0, bytes_text("hello world"));
+    for (size_t i = 0; i < 2; i++) {
+        encode_u64(bytes, want + i);
+        base64_encode(BYTES_ARRAY(bytes), encoded);
+        snprintf(
+            text, sizeof(text), "b\r\nhello world\r\n0\r\nx-amz-checksum-crc64nvme:%s\r\n\r\n",
+            encoded);
+        assert_int_equal(
+            read_payload(&request, text, 9, "hello world"),
+            i == 0 ? S3_ERROR_NONE : S3_ERROR_BAD_DIGEST);
+    }
+}
+
 static void a_client_that_goes_away_leaves_an_incomplete_body(void **state)
 {
     ARENA(arena, 65536);
@@ -307,6 +338,7 @@ int main(void)
         cmocka_unit_test(wrong_framing_is_refused),
         cmocka_unit_test(a_line_without_end_is_refused),
         cmocka_unit_test(announced_digests_are_compared),
+        cmocka_unit_test(crc64_is_that_of_nvme),
         cmocka_unit_test(a_client_that_goes_away_leaves_an_incomplete_body),
         cmocka_unit_test(too_large_a_document_is_refused),
         cmocka_unit_test(signed_chunks_are_told_one_by_one),
