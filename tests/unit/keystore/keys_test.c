@@ -58,7 +58,7 @@ static void a_mistyped_digit_of_a_recovery_code_is_noticed(void **state)
     for (size_t i = 0; i < RECOVERY_TEXT_SIZE; i++) {
         uint8_t *digit = secret_data(text) + i;
         uint8_t right = *digit;
-        *digit = right == '-' ? '0' : (uint8_t)('0' + (right - '0' + 1) % 10);
+        *digit = (uint8_t)(right == '-' ? '0' : '0' + (right - '0' + 1) % 10);
         assert_status(recovery_code_parse(secret_bytes(text), &code), STATUS_INVALID);
         *digit = right;
     }
