@@ -15,7 +15,8 @@ struct task {
 };
 
 /* Run fn(context) in a thread called name (at most 15 characters). */
-MUST_CHECK struct status task_start(struct task *task, const char *name, task_fn *fn, void *context);
+MUST_CHECK struct status
+task_start(struct task *task, const char *name, task_fn *fn, void *context);
 
 /* Wait for the thread; does nothing for a task that is not running. The caller told it to end. */
 void task_join(struct task *task);
