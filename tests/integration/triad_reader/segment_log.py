@@ -8,6 +8,7 @@ import struct
 from primitives import Refused, crc32c, require
 
 BLOCK = 64 * 1024
+ZEROS = bytes(BLOCK)
 HEADER, SEGMENT_HEADER, ALIGN = 48, 64, 16
 PAYLOAD_MAX = 64 * 1024 * 1024 + 128 * 1024
 
@@ -32,6 +33,10 @@ class Record:
         return data[self.start : self.start + self.size]
 
     def is_whole(self):
+        """False for a torn one. Where another record follows it need not be asked here: who uses
+        the payload checks it."""
+        if self.segment.record_at(self.end) is not None:
+            return True
         try:
             self.payload()
             return True
@@ -83,11 +88,12 @@ class Segment:
 
     def _check_tail(self, offset, last_lsn):
         """What lies behind the end is a torn tail unless a later record proves it was durable."""
-        while (offset := self.data.find(b"TSR1", offset)) >= 0:
-            later = self.record_at(offset)
-            if offset % ALIGN == 0 and later is not None:
-                require(later.durable < last_lsn + 1, f"{self.path}: damage before {offset}")
-            offset += 1
+        for begin in range(offset, len(self.data), BLOCK):
+            block = self.data[begin : begin + BLOCK]
+            for at in range(0, len(block), ALIGN) if block != ZEROS[: len(block)] else ():
+                later = self.record_at(begin + at)
+                if later is not None:
+                    require(later.durable < last_lsn + 1, f"{self.path}: damage at {offset}")
 
 
 def read_log(directory):
