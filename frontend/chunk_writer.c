@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { ATTEMPTS_MAX = 3, SLICES_MAX = 1024 };
+enum { ATTEMPTS_MAX = 3, SLICES_MAX = 1024, AGAIN_MS = 250 };
 
 enum put_state { PUT_FLYING, PUT_STORED, PUT_FAILED, PUT_GIVEN_UP };
 
@@ -269,7 +269,33 @@ struct status chunk_write_start(
     return OK;
 }
 
-/* Send a fragment that failed to another account, if there is one and a try is left. */
+/* Another account for a fragment; where none is left, the same one again a little later, if it
+ * certainly never saw the fragment: a connection may just be coming up. */
+static bool place_again(struct chunk_write *write, struct put_slot *slot)
+{
+    struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
+    uint8_t random[8];
+    if (!status_ok(random_bytes(random, sizeof(random)))) {
+        return false;
+    }
+    size_t count =
+        fragment_client_candidates(write->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
+    uint32_t account = 0;
+    struct status other = placement_choose_other(
+        candidates, count, write->tried, write->tried_count, random, &account);
+    if (status_ok(other)) {
+        write->tried[write->tried_count++] = account;
+        slot->account = account;
+        return true;
+    }
+    if (slot->status.code != STATUS_UNAVAILABLE) {
+        return false;
+    }
+    clock_sleep_ms(AGAIN_MS * (int64_t)slot->attempts);
+    return true;
+}
+
+/* Send a fragment that failed once more, while a try is left. */
 static void put_again(struct chunk_write *write, unsigned index)
 {
     static _Thread_local struct bytes pieces[SLICES_MAX];
@@ -279,22 +305,9 @@ static void put_again(struct chunk_write *write, unsigned index)
         LOG_HEX("chunk", bytes_of(write->context.chunk_id, CHUNK_ID_SIZE)),
         LOG_STATUS(slot->status));
 
-    struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
-    uint8_t random[8];
-    uint32_t account = 0;
-    bool is_found = false;
-    if (slot->attempts < ATTEMPTS_MAX && status_ok(random_bytes(random, sizeof(random)))) {
-        size_t count =
-            fragment_client_candidates(write->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
-        is_found = status_ok(placement_choose_other(
-            candidates, count, write->tried, write->tried_count, random, &account));
-    }
-    if (is_found) {
-        write->tried[write->tried_count++] = account;
-        slot->account = account;
-        if (status_ok(put_start(write, index, pieces))) {
-            return;
-        }
+    if (slot->attempts < ATTEMPTS_MAX && place_again(write, slot) &&
+        status_ok(put_start(write, index, pieces))) {
+        return;
     }
     slot->state = PUT_GIVEN_UP; /* Only we look at it now: its attempt has ended. */
 }

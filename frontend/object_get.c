@@ -46,15 +46,22 @@ static bool wants_checksums(const struct frontend_call *call)
            bytes_equal(mode, bytes_text("ENABLED"));
 }
 
-void object_get_headers(struct frontend_call *call, const struct object_open *object)
+/* What also a 304 carries. */
+static void validators(struct frontend_call *call, const struct object_open *object)
 {
     struct http_response *response = call->exchange->response;
-    bool with_checksums = wants_checksums(call);
     frontend_common_headers(call);
     http_response_header_printf(response, "etag", "\"%s\"", object->etag_text);
     char modified[S3_TIME_HTTP_SIZE + 1];
     s3_time_format_http((int64_t)(object->record.created_ms / 1000), modified);
     http_response_header_text(response, "last-modified", modified);
+}
+
+static void object_headers(struct frontend_call *call, const struct object_open *object)
+{
+    struct http_response *response = call->exchange->response;
+    bool with_checksums = wants_checksums(call);
+    validators(call, object);
     http_response_header_text(response, "accept-ranges", "bytes");
     override_headers(call, object);
     for (size_t i = 0; i < object->attribute_count; i++) {
@@ -67,7 +74,7 @@ void object_get_headers(struct frontend_call *call, const struct object_open *ob
     }
 }
 
-/* Fewer bytes than the first chunk would hold are asked for with their pages. */
+/* What to look up: the row, and the pages that the range needs. */
 static struct object_open_options options_of(const struct frontend_call *call)
 {
     const struct s3_range *range = &call->request->range;
@@ -99,7 +106,7 @@ static struct status check_conditions(struct frontend_call *call, const struct o
         &call->request->conditions, true, bytes_text(object->etag_text),
         (int64_t)(object->record.created_ms / 1000));
     if (error == S3_ERROR_NOT_MODIFIED) {
-        object_get_headers(call, object);
+        validators(call, object);
         return http_response_send(call->exchange->response, 304, bytes_of(NULL, 0));
     }
     return error == S3_ERROR_NONE ? OK
@@ -148,7 +155,7 @@ struct status object_get(struct frontend_call *call)
     if (!status_ok(s3_request_resolve_range(&call->request->range, size, &offset, &length))) {
         return frontend_refuse(call, S3_ERROR_INVALID_RANGE, FAIL(RANGE, "range of an object"));
     }
-    object_get_headers(call, object);
+    object_headers(call, object);
     bool is_partial = call->request->range.kind != S3_RANGE_NONE;
     if (is_partial) {
         http_response_header_printf(

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 50 };
+
 struct upload {
     struct frontend *frontend;
     const struct upload_options *options;
@@ -49,9 +51,20 @@ static struct status choose_layout(struct upload *upload, struct placement_layou
         .large_m = (unsigned)settings->large_parity,
     };
     struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
-    size_t count = fragment_client_candidates(
-        upload->frontend->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
-    TRY(placement_layout_choose(&policy, upload->options->size, candidates, count, ret_layout));
+    size_t count = 0;
+    struct status status = OK;
+    /* A node that restarts is back within seconds: better a short wait than an error. */
+    for (int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;;) {
+        count = fragment_client_candidates(
+            upload->frontend->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
+        status =
+            placement_layout_choose(&policy, upload->options->size, candidates, count, ret_layout);
+        if (status.code != STATUS_UNAVAILABLE || clock_monotonic_ms() >= end_ms) {
+            break;
+        }
+        clock_sleep_ms(PATIENCE_STEP_MS);
+    }
+    TRY(status);
     if (ret_layout->is_reduced) {
         log_event(
             LOG_WARN, "REDUCED REDUNDANCY: too few storage accounts are up",
