@@ -74,18 +74,6 @@ static void keep_house(void *context)
     }
 }
 
-static struct status read_level(const char *name, enum log_level *ret_level)
-{
-    static const char *const NAMES[] = {"debug", "info", "warn", "error"};
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        if (strcmp(name, NAMES[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return OK;
-        }
-    }
-    return FAIL(INVALID, "log_level is none of debug, info, warn, error");
-}
-
 static struct status open_store(const struct blobnode_settings *settings, struct blobnode *node)
 {
     struct blob_store_options options = {
@@ -152,9 +140,7 @@ DEFINE_OWNED(blobnode)
 static struct status start(const void *settings_, void **ret_daemon)
 {
     const struct blobnode_settings *settings = settings_;
-    enum log_level level;
-    TRY(read_level(settings->log_level, &level));
-    log_setup("blobnode", level);
+    TRY(log_setup_named("blobnode", settings->log_level));
     blob_metrics_register();
 
     OWNED(blobnode) struct blobnode *node = calloc(1, sizeof(*node));

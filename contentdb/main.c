@@ -306,24 +306,10 @@ static void contentdb_free(struct contentdb *db)
 
 DEFINE_OWNED(contentdb)
 
-static struct status read_level(const char *name, enum log_level *ret_level)
-{
-    static const char *const NAMES[] = {"debug", "info", "warn", "error"};
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        if (strcmp(name, NAMES[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return OK;
-        }
-    }
-    return FAIL(INVALID, "log_level is none of debug, info, warn, error");
-}
-
 static struct status start(const void *settings_, void **ret_daemon)
 {
     const struct contentdb_settings *settings = settings_;
-    enum log_level level;
-    TRY(read_level(settings->log_level, &level));
-    log_setup("contentdb", level);
+    TRY(log_setup_named("contentdb", settings->log_level));
     content_metrics_register();
 
     OWNED(contentdb) struct contentdb *db = calloc(1, sizeof(*db));

@@ -139,24 +139,10 @@ static struct status listen_s3(struct frontend *frontend)
     return http_server_start(&options, &frontend->server);
 }
 
-static struct status read_level(const char *name, enum log_level *ret_level)
-{
-    static const char *const NAMES[] = {"debug", "info", "warn", "error"};
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        if (strcmp(name, NAMES[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return OK;
-        }
-    }
-    return FAIL(INVALID, "log_level is debug, info, warn or error");
-}
-
 static struct status start(const void *settings_, void **ret_daemon)
 {
     const struct frontend_settings *settings = settings_;
-    enum log_level level = LOG_INFO;
-    TRY(read_level(settings->log_level, &level));
-    log_setup("frontend", level);
+    TRY(log_setup_named("frontend", settings->log_level));
     frontend_metrics_register();
     OWNED(frontend) struct frontend *frontend = calloc(1, sizeof(*frontend));
     if (frontend == NULL) {

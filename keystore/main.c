@@ -65,19 +65,6 @@ static void rotate(void *context)
     } while (!rest(keystore));
 }
 
-static struct status read_level(const char *name, enum log_level *ret_level)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return OK;
-        }
-    }
-    return FAIL(INVALID, "log_level is none of debug, info, warn, error");
-}
-
 static struct status
 open_service(const struct keystore_settings *settings, struct keystore *keystore)
 {
@@ -141,10 +128,8 @@ DEFINE_OWNED(keystore)
 static struct status start(const void *settings_, void **ret_daemon)
 {
     const struct keystore_settings *settings = settings_;
-    enum log_level level;
 
-    TRY(read_level(settings->log_level, &level));
-    log_setup("keystore", level);
+    TRY(log_setup_named("keystore", settings->log_level));
     key_metrics_register();
     OWNED(keystore) struct keystore *keystore = calloc(1, sizeof(*keystore));
     if (keystore == NULL) {

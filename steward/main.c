@@ -211,24 +211,10 @@ static struct status wait_for_peers(struct steward *steward)
     return FAIL(CANCELLED, "stopped while waiting for peers");
 }
 
-static struct status read_level(const char *name, enum log_level *ret_level)
-{
-    static const char *const NAMES[] = {"debug", "info", "warn", "error"};
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        if (strcmp(name, NAMES[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return OK;
-        }
-    }
-    return FAIL(INVALID, "log_level is debug, info, warn or error");
-}
-
 static struct status start(const void *settings_, void **ret_daemon)
 {
     const struct steward_settings *settings = settings_;
-    enum log_level level = LOG_INFO;
-    TRY(read_level(settings->log_level, &level));
-    log_setup("steward", level);
+    TRY(log_setup_named("steward", settings->log_level));
     metric_register(&is_active_now);
     metric_register(&repaired);
     metric_register(&failed);

@@ -35,6 +35,18 @@ void log_setup(const char *daemon, enum log_level lowest)
     lowest_level = lowest;
 }
 
+struct status log_setup_named(const char *daemon, const char *lowest)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(lowest, names[i]) == 0) {
+            log_setup(daemon, (enum log_level)i);
+            return OK;
+        }
+    }
+    return FAIL(INVALID, "log_level is none of debug, info, warn, error");
+}
+
 void log_set_request(const char *id)
 {
     copy_text(request_id, sizeof(request_id), id);

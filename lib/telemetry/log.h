@@ -43,6 +43,9 @@ struct log_field {
 /* The daemon's name in every line, and the lowest level written (INFO at first). */
 void log_setup(const char *daemon, enum log_level lowest);
 
+/* The same with the level's name, as an option has it: debug, info, warn, error; else INVALID. */
+MUST_CHECK struct status log_setup_named(const char *daemon, const char *lowest);
+
 /* The request id that this thread's lines carry; "" for none. At most 31 characters are kept. */
 void log_set_request(const char *request_id);
 const char *log_request(void);
