@@ -56,17 +56,19 @@ bool identity_store_name_is_valid(struct bytes name)
     return true;
 }
 
-/* size characters, 6 random bits each, in a secret. */
+/* size random letters and digits in a secret: nothing that a shell or a command line would take
+ * for something else. */
 static struct status new_text_secret(size_t size, struct secret **ret_secret)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    OWNED(secret) struct secret *random = NULL;
     OWNED(secret) struct secret *made = NULL;
 
-    TRY(secret_new_random(size, &made));
-    uint8_t *text = secret_data(made);
+    TRY(secret_new_random(4 * size, &random));
+    TRY(secret_new(size, &made));
     for (size_t i = 0; i < size; i++) {
-        text[i] = (uint8_t)alphabet[text[i] & 63];
+        uint32_t number = decode_u32(secret_bytes(random).data + 4 * i);
+        secret_data(made)[i] = (uint8_t)alphabet[number % (sizeof(alphabet) - 1)];
     }
     *ret_secret = TAKE(made);
     return OK;

@@ -5,9 +5,27 @@
 #include "lib/crypto/digest.h"
 #include "tests/unit/keystore/key_fixture.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+
+/* The audit log writes with pwritev; --wrap routes it here. */
+static atomic_bool write_fails;
+
+ssize_t __real_pwritev(int fd, const struct iovec *parts, int count, off_t offset);
+ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t offset);
+
+ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+    if (atomic_load(&write_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_pwritev(fd, parts, count, offset);
+}
 
 static struct key_fixture fixture;
 static struct key_peer operator_peer;
@@ -541,6 +559,43 @@ static void an_unregistered_certificate_gets_nothing(void **state)
     key_fixture_disconnect(&stranger);
 }
 
+static void a_caller_that_gives_up_leaves_nothing_behind(void **state)
+{
+    struct key_request request;
+
+    (void)state;
+    in_photos(&alice, "GET", "/photos/cat.jpg", &request);
+    for (int i = 0; i < 300; i++) {
+        struct key_authorize_result *result = NULL;
+        struct status status = key_client_authorize(
+            frontend.client, &request.item, clock_monotonic_ms() + i % 3, &result);
+        assert_true(status_ok(status) || status.code == STATUS_TIMEOUT);
+        key_authorize_result_free(result);
+    }
+    assert_int_equal(key_fixture_authorize(&frontend, &request, NULL), KEY_ALLOWED);
+}
+
+static void nothing_is_released_that_cannot_be_recorded(void **state)
+{
+    struct key_record record;
+    struct key_request request;
+    struct key_authorize_result *made = stored(&record);
+    struct key_authorize_result *result = NULL;
+
+    (void)state;
+    in_photos(&alice, "GET", "/photos/cat.jpg", &request);
+    key_fixture_open_item(&request, &photos, &record);
+    atomic_store(&write_fails, true);
+    assert_int_equal(key_fixture_authorize(&frontend, &request, &result), KEY_FAILED);
+    assert_null(result->object_key);
+    assert_null(result->attribute_key);
+    assert_false(result->has_grant);
+    key_authorize_result_free(result);
+    atomic_store(&write_fails, false);
+    assert_int_equal(key_fixture_authorize(&frontend, &request, NULL), KEY_ALLOWED);
+    key_authorize_result_free(made);
+}
+
 static void what_was_made_is_there_after_a_restart(void **state)
 {
     struct key_record record;
@@ -587,6 +642,8 @@ int main(void)
         cmocka_unit_test(chunk_signatures_are_verified_in_a_chain),
         cmocka_unit_test(a_disabled_user_stops_at_once),
         cmocka_unit_test(an_unregistered_certificate_gets_nothing),
+        cmocka_unit_test(a_caller_that_gives_up_leaves_nothing_behind),
+        cmocka_unit_test(nothing_is_released_that_cannot_be_recorded),
         cmocka_unit_test(what_was_made_is_there_after_a_restart),
     };
     return cmocka_run_group_tests_name("authorize", tests, setup, teardown);
