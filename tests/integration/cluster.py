@@ -71,10 +71,10 @@ class Cluster:
     def pid(self, name):
         try:
             pid = int((self.data / name / "pid").read_text())
-            exe = os.readlink(f"/proc/{pid}/exe")
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid if exe.startswith(str(self.data)) else None
+        return pid if command.startswith(os.fsencode(self.data)) else None
 
     def kill(self, name, sig=signal.SIGKILL):
         pid = self.pid(name)
