@@ -13,22 +13,10 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from blobs import Blobs  # noqa: E402
-from content import open_shards  # noqa: E402
-from objects import Reader  # noqa: E402
-from primitives import Refused, require  # noqa: E402
-from vaults import Keys  # noqa: E402
-
-
-def open_stores(data, seal_key_file, drop=()):
-    """A Reader on the directories of a cluster."""
-    slot_key = Path(seal_key_file).read_bytes()
-    require(len(slot_key) == 32, "a seal key has 32 bytes")
-    keys = Keys(data / "keystore/data", slot_key)
-    shards = open_shards(data / "contentdb/data", keys)
-    return Reader(keys, shards, Blobs(sorted(data.glob("blob*/data"))), drop)
+from triad_reader import open_stores  # noqa: E402
+from triad_reader.primitives import Refused  # noqa: E402
 
 
 def info_of(found):

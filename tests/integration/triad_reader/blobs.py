@@ -2,8 +2,8 @@
 
 import os
 
-from primitives import Fields, crc32c, require
-from segment_log import read_log
+from triad_reader.primitives import Fields, crc32c, require
+from triad_reader.segment_log import read_log
 
 BLOB, TOMBSTONE = 1, 2
 

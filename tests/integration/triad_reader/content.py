@@ -4,8 +4,8 @@ import os
 import struct
 from collections import namedtuple
 
-from primitives import Fields, require, u32, u64
-from sealed_log import Database
+from triad_reader.primitives import Fields, require, u32, u64
+from triad_reader.sealed_log import Database
 
 Record = namedtuple("Record", "flags tenant bucket name_hash version data content created_ms size "
                               "segments chunks attr_sha256 etag etag_parts")
@@ -45,12 +45,12 @@ class Shard:
         with open(os.path.join(directory, "header"), "rb") as file:
             fields = Fields(file.read(), f"{directory}/header")
         fields.magic(b"TSH1", 1)
-        self.number, self.db_uuid, deks = fields.u32(), fields.take(16), {}
+        self.number, self.db_uuid, self.deks = fields.u32(), fields.take(16), {}
         for _ in range(fields.u16()):
             version, wrapped, _ = fields.u32(), fields.text(), fields.text()
-            deks[version] = keys.shard_key(self.db_uuid, self.number, version, wrapped)
+            self.deks[version] = keys.shard_key(self.db_uuid, self.number, version, wrapped)
         fields.end()
-        self.database = Database(os.path.join(directory, "store"), self.db_uuid, deks)
+        self.database = Database(os.path.join(directory, "store"), self.db_uuid, self.deks)
         self.rows = self.database.rows
         _, seq, _ = keys.anchor(self.number)
         require(self.database.seq >= seq, "the shard's log ends below its anchor")

@@ -1,6 +1,6 @@
 """FORMATS 4: which sealed blocks a fragment holds, and a lost one from the others."""
 
-from primitives import require
+from triad_reader.primitives import require
 
 POLYNOMIAL = 0x11D
 TAG = 16

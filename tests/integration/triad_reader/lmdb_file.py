@@ -11,7 +11,7 @@
 
 import struct
 
-from primitives import require
+from triad_reader.primitives import require
 
 HEADER, NONE = 16, 0xFFFFFFFFFFFFFFFF
 BRANCH, LEAF, BIG = 1, 2, 1

@@ -4,14 +4,15 @@ import hashlib
 import struct
 from collections import namedtuple
 
-import erasure
-from content import INLINE, MULTIPART, OPEN_UPLOAD, SSE_C, parse_segment
-from primitives import (Fields, Refused, aes_block, derive, gcm_open, gmac, mac, require, sha256,
-                        u16, u32, u64, unwrap, xor)
+from triad_reader import erasure
+from triad_reader.content import INLINE, MULTIPART, OPEN_UPLOAD, SSE_C, parse_segment
+from triad_reader.primitives import (Fields, Refused, aes_block, derive, gcm_open, gmac, mac,
+                                     require, sha256, u16, u32, u64, unwrap, xor)
 
 PAGE_ROWS, MAC = 128, 32
 STORED, MISSING, MOVING = 1, 2, 3
 Page = namedtuple("Page", "k m integrity_version first_offset rows places")
+Chunk = namedtuple("Chunk", "page row places ctx key")
 Row = namedtuple("Row", "chunk suite plain padded block_len commit wrapped tags")
 
 
@@ -77,7 +78,7 @@ class OpenObject:
     def attributes(self):
         sealed, record = self.row.attributes, self.record
         if not sealed:
-            require(record.attr_sha256 in (bytes(32), sha256(b"")), "hash of no attributes")
+            require(record.attr_sha256 == sha256(b""), "hash of no attributes")
             return {}
         require(sha256(sealed) == record.attr_sha256, "hash of the attributes")
         key = derive(self.attribute_key, "triad/v1/attr", record.version + sealed[:16])
@@ -95,7 +96,7 @@ class OpenObject:
     def chunks(self):
         """The plaintext, chunk by chunk."""
         total = 0
-        for part, content, first, count, size in self._runs():
+        for part, content, first, count, size in self.runs():
             length = 0
             for index in range(first, first + count):
                 plain = self._chunk(content, part, index, length)
@@ -112,7 +113,7 @@ class OpenObject:
             require(hashlib.md5(body).hexdigest() == self.etag(), "MD5 of the object")
         return body
 
-    def _runs(self):
+    def runs(self):
         """(part, content10, first chunk, chunks, bytes)"""
         record = self.record
         if record.segments == 0:
@@ -160,7 +161,8 @@ class OpenObject:
         require(row.suite == 1 and 0 < row.plain <= row.padded, "row of a manifest page")
         return row
 
-    def _chunk(self, content, part, index, offset):
+    def chunk_key(self, content, part, index, offset):
+        """Where a chunk lies, its context and its DEK, which the commitment proves."""
         page = self._page(content, part, index // PAGE_ROWS)
         row, places = page.rows[index % PAGE_ROWS], page.places[index % PAGE_ROWS]
         if index % PAGE_ROWS == 0:
@@ -172,6 +174,10 @@ class OpenObject:
         require(len(ctx) == 96 and row.chunk[:10] == content, "chunk of another upload")
         key = unwrap(derive(self.key, "triad/v1/dek", record.data), row.wrapped, "DEK")
         require(derive(key, "triad/v1/commit", ctx) == row.commit, "commitment of a chunk")
+        return Chunk(page, row, places, ctx, key)
+
+    def _chunk(self, content, part, index, offset):
+        page, row, places, ctx, key = self.chunk_key(content, part, index, offset)
         shape = erasure.Shape(row.padded, row.block_len, page.k)
         blocks = erasure.data_blocks(shape, self._fragments(page, row, places, shape))
         return open_blocks(derive(key, "triad/v1/enc", ctx), ctx, blocks, row.plain)

@@ -3,9 +3,9 @@
 import os
 import struct
 
-from lmdb_file import read_rows
-from primitives import Fields, derive, gcm_open, mac, require, u32, u64
-from segment_log import read_log
+from triad_reader.lmdb_file import read_rows
+from triad_reader.primitives import Fields, derive, gcm_open, mac, require, u32, u64
+from triad_reader.segment_log import read_log
 
 EPOCH_SIZE = 4 + 32 + 4 + 32
 OVERHEAD = 4 + 8 + 4 + 16

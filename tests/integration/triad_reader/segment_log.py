@@ -5,7 +5,7 @@ import os
 import re
 import struct
 
-from primitives import Refused, crc32c, require
+from triad_reader.primitives import Refused, crc32c, require
 
 BLOCK = 64 * 1024
 ZEROS = bytes(BLOCK)

@@ -2,8 +2,9 @@
 
 import os
 
-from primitives import Fields, Refused, derive, require, sha256, u32, unwrap, unwrap_padded
-from sealed_log import Database
+from triad_reader.primitives import (Fields, Refused, derive, require, sha256, u32, unwrap,
+                                     unwrap_padded)
+from triad_reader.sealed_log import Database
 
 
 class Vault:
@@ -15,13 +16,13 @@ class Vault:
         fields.magic(b"TSL1", 1)
         self.uuid = fields.take(16)
         self.root = self._open_root(fields, slot_key)
-        seks = {}
+        self.seks = {}
         for _ in range(fields.u16()):
             version = fields.u32()
             kek = derive(self.root, "triad/v1/sek", u32(version))
-            seks[version] = unwrap(kek, fields.take(40), f"SEK {version}")
+            self.seks[version] = unwrap(kek, fields.take(40), f"SEK {version}")
         fields.end()
-        self.database = Database(os.path.join(directory, "kv"), self.uuid, seks)
+        self.database = Database(os.path.join(directory, "kv"), self.uuid, self.seks)
         self.rows = self.database.rows
 
     def _open_root(self, fields, slot_key):
