@@ -322,9 +322,21 @@ static uint16_t rights_in(const struct run *run, bool is_source)
     return is_source && !is_same ? (uint16_t)GRANT_READ : run->proof->rights;
 }
 
+/* A copy is proved in the bucket of its source too, to find there what it will open. */
+static bool proves_source(const struct run *run)
+{
+    const struct sigv4_target *target = &run->proof->target;
+    uint8_t sha256[DIGEST_SHA256_SIZE];
+
+    return run->item->operation == KEY_PROVE && is_copy(run->proof) &&
+           !bytes_equal(target->bucket, target->copy_bucket) &&
+           status_ok(name_hash(target->copy_bucket, sha256)) &&
+           memcmp(sha256, run->bucket->name_sha256, sizeof(sha256)) == 0;
+}
+
 static enum key_verdict run_in_bucket(struct run *run, const struct version_record *record)
 {
-    bool is_source = record != NULL && opens_source(run, record);
+    bool is_source = record != NULL ? opens_source(run, record) : proves_source(run);
     const struct sigv4_target *target = &run->proof->target;
 
     enum key_verdict verdict = fit_bucket(run, is_source ? target->copy_bucket : target->bucket);

@@ -262,6 +262,45 @@ static void a_copy_to_another_bucket_only_reads_the_source(void **state)
     key_authorize_result_free(made);
 }
 
+/* The frontend has to find the source's row before it can ask to open it. */
+static void a_copy_gets_a_grant_to_find_its_source(void **state)
+{
+    struct key_request request;
+    struct key_authorize_result *proved = NULL;
+    struct id16 copies = key_fixture_bucket(&frontend, &alice, "copies");
+    struct key_sign sign = {
+        .method = "PUT", .path = "/copies/cat.jpg", .copy_source = "/photos/cat.jpg"};
+
+    (void)state;
+    key_fixture_sign(&alice, &sign, &request);
+    request.item.has_bucket = true;
+    request.item.bucket = photos;
+    assert_int_equal(key_fixture_authorize(&frontend, &request, &proved), KEY_ALLOWED);
+    assert_int_equal(proved->rights, GRANT_READ);
+    key_authorize_result_free(proved);
+    request.item.bucket = copies;
+    assert_int_equal(key_fixture_authorize(&frontend, &request, &proved), KEY_ALLOWED);
+    assert_int_equal(proved->rights, GRANT_READ | GRANT_WRITE);
+    key_authorize_result_free(proved);
+
+    request.item.bucket = photos;
+    request.item.operation = KEY_GENERATE; /* Nothing is made in the source's bucket. */
+    assert_int_equal(key_fixture_authorize(&frontend, &request, NULL), KEY_NO_SUCH_BUCKET);
+
+    sign.copy_source = NULL;
+    key_fixture_sign(&alice, &sign, &request);
+    request.item.has_bucket = true;
+    request.item.bucket = photos;
+    assert_int_equal(key_fixture_authorize(&frontend, &request, NULL), KEY_NO_SUCH_BUCKET);
+
+    struct id16 theirs = key_fixture_bucket(&frontend, &mallory, "theirs");
+    sign.copy_source = "/theirs/cat.jpg";
+    key_fixture_sign(&alice, &sign, &request);
+    request.item.has_bucket = true;
+    request.item.bucket = theirs;
+    assert_int_equal(key_fixture_authorize(&frontend, &request, NULL), KEY_FORBIDDEN);
+}
+
 static void a_wrong_signature_is_told_from_an_unknown_key(void **state)
 {
     struct key_request request;
@@ -629,6 +668,7 @@ int main(void)
         cmocka_unit_test(an_upload_opens_only_under_its_signed_id),
         cmocka_unit_test(a_copy_opens_its_signed_source),
         cmocka_unit_test(a_copy_to_another_bucket_only_reads_the_source),
+        cmocka_unit_test(a_copy_gets_a_grant_to_find_its_source),
         cmocka_unit_test(a_wrong_signature_is_told_from_an_unknown_key),
         cmocka_unit_test(a_date_out_of_the_window_is_skewed),
         cmocka_unit_test(a_presigned_request_has_its_own_window),
