@@ -6,6 +6,7 @@
 #include "lib/crypto/random.h"
 #include "lib/format/manifest_page.h"
 #include "lib/telemetry/log.h"
+#include "steward/repair_place.h"
 
 #include <stdlib.h>
 
@@ -172,32 +173,29 @@ static struct status confirm(struct repair *repair, unsigned index)
     return judge(outcome);
 }
 
-/* Another account, up, that has no fragment of this chunk. */
-static struct status choose_other(const struct repair *repair, uint32_t *ret_account)
+static struct status
+choose_place(const struct repair *repair, unsigned index, bool may_stay, uint32_t *ret_account)
 {
     struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
     size_t count = fragment_client_candidates(
         repair->options->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
-    uint32_t used[ERASURE_FRAGMENTS_MAX];
+    uint32_t accounts[ERASURE_FRAGMENTS_MAX];
     for (unsigned i = 0; i < repair->count; i++) {
-        used[i] = repair->reference.entries[i].account;
+        accounts[i] = repair->reference.entries[i].account;
     }
     uint8_t random[8];
     TRY(random_bytes(random, sizeof(random)));
-    return placement_choose_other(candidates, count, used, repair->count, random, ret_account);
+    struct status status = repair_place_choose(
+        candidates, count, accounts, repair->count, index, may_stay, random, ret_account);
+    return status_ok(status) ? OK : FAIL(BUSY, "no storage account is free for the fragment");
 }
 
-/* Reserve a new place for fragment index; where no other account is free, its own one again under
- * a new number. */
-static struct status reserve(struct repair *repair, unsigned index)
+/* Reserve a new place for fragment index, under a number that the chunk did not use yet. */
+static struct status reserve(struct repair *repair, unsigned index, bool may_stay)
 {
     struct placement_entry *entry = &repair->reference.entries[index];
-    uint32_t account = entry->account;
-    struct status other = choose_other(repair, &account);
-    if (!status_ok(other) && !(fragment_client_is_active(repair->options->fragments, account) &&
-                               fragment_client_is_up(repair->options->fragments, account))) {
-        return FAIL(BUSY, "no storage account is free for the fragment");
-    }
+    uint32_t account = 0;
+    TRY(choose_place(repair, index, may_stay, &account));
     Triad__Content__ReserveRepairRequest request = TRIAD__CONTENT__RESERVE_REPAIR_REQUEST__INIT;
     request.steward_fence = repair->options->steward_fence;
     request.content = repair->task->content;
@@ -235,7 +233,7 @@ static struct status repair_fragment(struct repair *repair, unsigned index)
     struct status status = FAIL(BUSY, "not put");
     for (int moves = action == REPAIR_MOVE ? 1 : 0; moves <= MOVES_MAX; moves++) {
         if (moves > 0) {
-            TRY(reserve(repair, index));
+            TRY(reserve(repair, index, moves == 1));
         }
         status = put_fragment(repair, index);
         if (status_ok(status)) {
