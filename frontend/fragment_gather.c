@@ -1,10 +1,10 @@
 #include "frontend/fragment_gather.h"
 
+#include "frontend/fragment_check.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/task.h"
 #include "lib/crypto/random.h"
-#include "lib/crypto/secret.h"
 #include "lib/telemetry/log.h"
 
 #include <pthread.h>
@@ -213,31 +213,6 @@ struct status fragment_gather_start(
 
 /* ---------------------------------------------------------------- whole fragments */
 
-static struct bytes whole_fragment(const struct fragment_gather *gather, unsigned index)
-{
-    return bytes_of(
-        chunk_buffer_data(gather->buffer) + gather->plan.bases[index], gather->plan.sizes[index]);
-}
-
-static struct status tag_check(const struct fragment_gather *gather, unsigned index)
-{
-    const struct secret *key =
-        fragment_client_integrity_key(gather->options.fragments, gather->reference->ik_ver, NULL);
-    if (key == NULL) {
-        return FAIL(UNAVAILABLE, "no integrity key of that version");
-    }
-    struct chunk_id chunk;
-    memcpy(chunk.bytes, gather->reference->context.chunk_id, CHUNK_ID_SIZE);
-    struct bytes part = whole_fragment(gather, index);
-    uint8_t tag[FRAGMENT_TAG_SIZE];
-    TRY(fragment_tag(key, &chunk, index, &part, part.size > 0 ? 1 : 0, tag));
-    const uint8_t *want = gather->reference->tags + (size_t)index * FRAGMENT_TAG_SIZE;
-    if (!secret_equal(BYTES_ARRAY(tag), bytes_of(want, FRAGMENT_TAG_SIZE))) {
-        return FAIL(CORRUPT, "a fragment does not fit its tag");
-    }
-    return OK;
-}
-
 /* What the outcome of a fetch says of the fragment; only slots that no fetch will touch. */
 static void slot_judge(struct fragment_gather *gather, unsigned index)
 {
@@ -249,7 +224,9 @@ static void slot_judge(struct fragment_gather *gather, unsigned index)
         return;
     }
     if (slot->state == SLOT_CAME) {
-        status = tag_check(gather, index);
+        status = fragment_check(
+            gather->options.fragments, gather->reference, index,
+            fragment_gather_fragment(gather, index));
         slot->is_good = status_ok(status);
     }
     slot->state = SLOT_IDLE;
@@ -442,7 +419,9 @@ struct status fragment_gather_all(
 
 struct status fragment_gather_check(const struct fragment_gather *gather, unsigned index)
 {
-    return tag_check(gather, index);
+    return fragment_check(
+        gather->options.fragments, gather->reference, index,
+        fragment_gather_fragment(gather, index));
 }
 
 const struct fragment_plan *fragment_gather_plan(const struct fragment_gather *gather)
@@ -458,9 +437,10 @@ uint8_t *fragment_gather_block(struct fragment_gather *gather, uint32_t block)
            erasure_block_offset(gather->options.erasure, &gather->reference->context.shape, block);
 }
 
-struct bytes fragment_gather_fragment(struct fragment_gather *gather, unsigned index)
+struct bytes fragment_gather_fragment(const struct fragment_gather *gather, unsigned index)
 {
-    return whole_fragment(gather, index);
+    return bytes_of(
+        chunk_buffer_data(gather->buffer) + gather->plan.bases[index], gather->plan.sizes[index]);
 }
 
 bool fragment_gather_is_damaged(const struct fragment_gather *gather)

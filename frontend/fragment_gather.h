@@ -41,7 +41,7 @@ fragment_gather_check(const struct fragment_gather *gather, unsigned index);
 
 const struct fragment_plan *fragment_gather_plan(const struct fragment_gather *gather);
 uint8_t *fragment_gather_block(struct fragment_gather *gather, uint32_t block);
-struct bytes fragment_gather_fragment(struct fragment_gather *gather, unsigned index);
+struct bytes fragment_gather_fragment(const struct fragment_gather *gather, unsigned index);
 bool fragment_gather_is_damaged(const struct fragment_gather *gather);
 void fragment_gather_free(struct fragment_gather *gather);
 
