@@ -139,8 +139,9 @@ static struct status check_entries(
             }
         }
     }
-    if (missing > head->m) {
-        return FAIL(INVALID, "fewer than k fragments are stored");
+    /* Durable is k+1; without parity k is all there is. */
+    if (missing > 0 && missing >= head->m) {
+        return FAIL(INVALID, "fewer than k+1 fragments are stored");
     }
     if (missing > 0 || is_hinted(pages->item, head->page, chunk)) {
         return add_repair(pages, head->page, chunk, head->m - missing);

@@ -1,5 +1,6 @@
 #include "contentdb/content_client.h"
 
+#include "contentdb/content_client_call.h"
 #include "contentdb/content_lane.h"
 #include "contentdb/outcome.h"
 #include "lib/base/check.h"
@@ -77,9 +78,7 @@ bool content_client_is_up(const struct content_client *client)
     return rpc_channel_is_up(client->channel);
 }
 
-/* One call of any method: the request goes out with what we have seen, and the reply must not be
- * older than that. */
-static struct status call(
+struct status content_client_call(
     struct content_client *client, const char *method, const ProtobufCMessage *request,
     int64_t deadline_ms, struct content_reply **ret_reply)
 {
@@ -116,7 +115,7 @@ static struct status call_again(
     struct content_client *client, const char *method, const ProtobufCMessage *request,
     int64_t deadline_ms, struct content_reply **ret_reply, bool *ret_is_again)
 {
-    struct status status = call(client, method, request, deadline_ms, ret_reply);
+    struct status status = content_client_call(client, method, request, deadline_ms, ret_reply);
     int64_t last_ms = deadline_ms + CONTENT_RESOLVE_MS;
     *ret_is_again = false;
     if (status_ok(status) || is_certain(status)) {
@@ -124,113 +123,13 @@ static struct status call_again(
     }
     *ret_is_again = true;
     while (clock_monotonic_ms() < last_ms) {
-        status = call(client, method, request, last_ms, ret_reply);
+        status = content_client_call(client, method, request, last_ms, ret_reply);
         if (status_ok(status)) {
             return OK;
         }
         clock_sleep_ms(RETRY_MS);
     }
     return FAIL(UNKNOWN, "outcome of a request");
-}
-
-static struct id16 id_of(ProtobufCBinaryData field)
-{
-    struct id16 id = {{0}};
-    if (field.len == ID16_SIZE) {
-        memcpy(id.bytes, field.data, ID16_SIZE);
-    }
-    return id;
-}
-
-/* ---------------------------------------------------------------- without a grant */
-
-struct status content_client_resolve_bucket(
-    struct content_client *client, const char *name, int64_t deadline_ms,
-    struct content_bucket *ret_bucket)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    Triad__Content__ResolveBucketRequest request = TRIAD__CONTENT__RESOLVE_BUCKET_REQUEST__INIT;
-    memcpy(&request.name, &name, sizeof(name)); /* Packed, never changed. */
-    TRY(call(client, "ResolveBucket", &request.base, deadline_ms, &reply));
-    const Triad__Content__ResolveBucketReply *answer = (const void *)content_reply_message(reply);
-    *ret_bucket = (struct content_bucket){
-        .is_found = answer->is_found != 0,
-        .bucket = id_of(answer->bucket),
-        .tenant = id_of(answer->tenant),
-        .shard = answer->shard,
-    };
-    return OK;
-}
-
-struct status content_client_list_accounts(
-    struct content_client *client, int64_t deadline_ms, struct content_reply **ret_reply,
-    const Triad__Content__ListAccountsReply **ret_accounts)
-{
-    Triad__Content__ListAccountsRequest request = TRIAD__CONTENT__LIST_ACCOUNTS_REQUEST__INIT;
-    TRY(call(client, "ListAccounts", &request.base, deadline_ms, ret_reply));
-    *ret_accounts = (const void *)content_reply_message(*ret_reply);
-    return OK;
-}
-
-struct status
-content_client_open_lease(struct content_client *client, int64_t deadline_ms, uint64_t *ret_lease)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    Triad__Content__OpenLeaseRequest request = TRIAD__CONTENT__OPEN_LEASE_REQUEST__INIT;
-    TRY(call(client, "OpenLease", &request.base, deadline_ms, &reply));
-    const Triad__Content__OpenLeaseReply *answer = (const void *)content_reply_message(reply);
-    *ret_lease = answer->lease;
-    return OK;
-}
-
-struct status content_client_renew_lease(
-    struct content_client *client, uint64_t lease, int64_t deadline_ms, bool *ret_is_open)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    Triad__Content__RenewLeaseRequest request = TRIAD__CONTENT__RENEW_LEASE_REQUEST__INIT;
-    request.lease = lease;
-    TRY(call(client, "RenewLease", &request.base, deadline_ms, &reply));
-    const Triad__Content__RenewLeaseReply *answer = (const void *)content_reply_message(reply);
-    *ret_is_open = answer->is_open != 0;
-    return OK;
-}
-
-/* ---------------------------------------------------------------- buckets */
-
-static struct status bucket_call(
-    struct content_client *client, const char *method, const ProtobufCMessage *request,
-    int64_t deadline_ms, struct content_bucket_answer *ret_answer)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    TRY(call(client, method, request, deadline_ms, &reply));
-    const Triad__Content__BucketReply *answer = (const void *)content_reply_message(reply);
-    *ret_answer =
-        (struct content_bucket_answer){.outcome = answer->outcome, .tenant = id_of(answer->tenant)};
-    return OK;
-}
-
-struct status content_client_create_bucket(
-    struct content_client *client, const Triad__Content__CreateBucketRequest *request,
-    int64_t deadline_ms, struct content_bucket_answer *ret_answer)
-{
-    return bucket_call(client, "CreateBucket", &request->base, deadline_ms, ret_answer);
-}
-
-struct status content_client_delete_bucket(
-    struct content_client *client, const Triad__Content__DeleteBucketRequest *request,
-    int64_t deadline_ms, struct content_bucket_answer *ret_answer)
-{
-    return bucket_call(client, "DeleteBucket", &request->base, deadline_ms, ret_answer);
-}
-
-struct status content_client_list_buckets(
-    struct content_client *client, const Triad__Content__ListBucketsRequest *request,
-    int64_t deadline_ms, struct content_reply **ret_reply,
-    const Triad__Content__ListBucketsReply **ret_buckets)
-{
-    TRY(call(client, "ListBuckets", &request->base, deadline_ms, ret_reply));
-    *ret_buckets = (const void *)content_reply_message(*ret_reply);
-    return OK;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -262,7 +161,7 @@ struct status content_client_pages(
     struct content_client *client, const Triad__Content__PagesRequest *request, int64_t deadline_ms,
     struct content_reply **ret_reply, const Triad__Content__PagesReply **ret_pages)
 {
-    TRY(call(client, "Pages", &request->base, deadline_ms, ret_reply));
+    TRY(content_client_call(client, "Pages", &request->base, deadline_ms, ret_reply));
     *ret_pages = (const void *)content_reply_message(*ret_reply);
     return OK;
 }
@@ -271,7 +170,7 @@ struct status content_client_list(
     struct content_client *client, const Triad__Content__ListRequest *request, int64_t deadline_ms,
     struct content_reply **ret_reply, const Triad__Content__ListReply **ret_list)
 {
-    TRY(call(client, "List", &request->base, deadline_ms, ret_reply));
+    TRY(content_client_call(client, "List", &request->base, deadline_ms, ret_reply));
     *ret_list = (const void *)content_reply_message(*ret_reply);
     return OK;
 }
@@ -283,7 +182,7 @@ struct status content_client_resolve(
     int64_t deadline_ms, struct content_commit *ret_commit)
 {
     OWNED(content_reply) struct content_reply *reply = NULL;
-    TRY(call(client, "Resolve", &request->base, deadline_ms, &reply));
+    TRY(content_client_call(client, "Resolve", &request->base, deadline_ms, &reply));
     const Triad__Content__ResolveReply *answer = (const void *)content_reply_message(reply);
     *ret_commit = (struct content_commit){.outcome = answer->outcome, .seq = answer->seq};
     return OK;
@@ -364,7 +263,7 @@ struct status content_client_list_parts(
     int64_t deadline_ms, struct content_reply **ret_reply,
     const Triad__Content__ListPartsReply **ret_parts)
 {
-    TRY(call(client, "ListParts", &request->base, deadline_ms, ret_reply));
+    TRY(content_client_call(client, "ListParts", &request->base, deadline_ms, ret_reply));
     *ret_parts = (const void *)content_reply_message(*ret_reply);
     return OK;
 }
@@ -398,103 +297,7 @@ struct status content_client_list_uploads(
     int64_t deadline_ms, struct content_reply **ret_reply,
     const Triad__Content__ListUploadsReply **ret_uploads)
 {
-    TRY(call(client, "ListUploads", &request->base, deadline_ms, ret_reply));
+    TRY(content_client_call(client, "ListUploads", &request->base, deadline_ms, ret_reply));
     *ret_uploads = (const void *)content_reply_message(*ret_reply);
-    return OK;
-}
-
-/* ---------------------------------------------------------------- repair */
-
-struct status content_client_report_repair(
-    struct content_client *client, const Triad__Content__ReportRepairRequest *request,
-    int64_t deadline_ms, Triad__Content__Outcome *ret_outcome)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    TRY(call(client, "ReportRepair", &request->base, deadline_ms, &reply));
-    const Triad__Content__ReportRepairReply *answer = (const void *)content_reply_message(reply);
-    *ret_outcome = answer->outcome;
-    return OK;
-}
-
-struct status content_client_take_steward(
-    struct content_client *client, uint32_t fence, int64_t deadline_ms,
-    struct content_steward *ret_steward)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    Triad__Content__TakeStewardRequest request = TRIAD__CONTENT__TAKE_STEWARD_REQUEST__INIT;
-    request.fence = fence;
-    TRY(call(client, "TakeSteward", &request.base, deadline_ms, &reply));
-    const Triad__Content__TakeStewardReply *answer = (const void *)content_reply_message(reply);
-    *ret_steward = (struct content_steward){
-        .is_active = answer->is_active != 0, .fence = answer->fence, .life_ms = answer->life_ms};
-    return OK;
-}
-
-struct status content_client_next_repairs(
-    struct content_client *client, const Triad__Content__NextRepairsRequest *request,
-    int64_t deadline_ms, struct content_reply **ret_reply,
-    const Triad__Content__NextRepairsReply **ret_repairs)
-{
-    TRY(call(client, "NextRepairs", &request->base, deadline_ms, ret_reply));
-    *ret_repairs = (const void *)content_reply_message(*ret_reply);
-    return OK;
-}
-
-struct status content_client_reserve_repair(
-    struct content_client *client, const Triad__Content__ReserveRepairRequest *request,
-    int64_t deadline_ms, Triad__Content__Outcome *ret_outcome, uint32_t *ret_copy)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    TRY(call(client, "ReserveRepair", &request->base, deadline_ms, &reply));
-    const Triad__Content__ReserveRepairReply *answer = (const void *)content_reply_message(reply);
-    *ret_outcome = answer->outcome;
-    *ret_copy = answer->copy;
-    return OK;
-}
-
-struct status content_client_confirm_repair(
-    struct content_client *client, const Triad__Content__ConfirmRepairRequest *request,
-    int64_t deadline_ms, Triad__Content__Outcome *ret_outcome)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    TRY(call(client, "ConfirmRepair", &request->base, deadline_ms, &reply));
-    const Triad__Content__ConfirmRepairReply *answer = (const void *)content_reply_message(reply);
-    *ret_outcome = answer->outcome;
-    return OK;
-}
-
-struct status content_client_finish_repair(
-    struct content_client *client, const Triad__Content__FinishRepairRequest *request,
-    int64_t deadline_ms, Triad__Content__Outcome *ret_outcome)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    TRY(call(client, "FinishRepair", &request->base, deadline_ms, &reply));
-    const Triad__Content__FinishRepairReply *answer = (const void *)content_reply_message(reply);
-    *ret_outcome = answer->outcome;
-    return OK;
-}
-
-/* ---------------------------------------------------------------- operators */
-
-struct status content_client_add_account(
-    struct content_client *client, const Triad__Content__Account *account, int64_t deadline_ms,
-    uint32_t *ret_number)
-{
-    OWNED(content_reply) struct content_reply *reply = NULL;
-    Triad__Content__AddAccountRequest request = TRIAD__CONTENT__ADD_ACCOUNT_REQUEST__INIT;
-    memcpy(&request.account, &account, sizeof(account)); /* Packed, never changed. */
-    TRY(call(client, "AddAccount", &request.base, deadline_ms, &reply));
-    const Triad__Content__AddAccountReply *answer = (const void *)content_reply_message(reply);
-    *ret_number = answer->number;
-    return OK;
-}
-
-struct status content_client_status(
-    struct content_client *client, int64_t deadline_ms, struct content_reply **ret_reply,
-    const Triad__Content__StatusReply **ret_status)
-{
-    Triad__Content__StatusRequest request = TRIAD__CONTENT__STATUS_REQUEST__INIT;
-    TRY(call(client, "Status", &request.base, deadline_ms, ret_reply));
-    *ret_status = (const void *)content_reply_message(*ret_reply);
     return OK;
 }

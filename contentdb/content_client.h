@@ -126,7 +126,8 @@ struct content_commit {
 
 /*
  * One object change, coalesced, answered once its outcome is certain. item->content is a content10
- * from content_lease.h, fresh for each commit, also of DELETE and COPY. LEASE_CLOSED and KILLED:
+ * from content_lease.h, fresh for each commit, also of DELETE and COPY (whose record keeps the
+ * source's content). LEASE_CLOSED and KILLED:
  * nothing happened and never will; take a new content10 and begin again.
  */
 MUST_CHECK struct status content_client_commit(
@@ -144,11 +145,14 @@ MUST_CHECK struct status content_client_resolve(
 MUST_CHECK struct status content_client_create_upload(
     struct content_client *client, const Triad__Content__CreateUploadRequest *request,
     int64_t deadline_ms, Triad__Content__Outcome *ret_outcome);
+/* NO_SUCH_UPLOAD with an upload row: it was completed before, and this is the version; so a
+ * Complete that is asked again is answered. */
 MUST_CHECK struct status content_client_list_parts(
     struct content_client *client, const Triad__Content__ListPartsRequest *request,
     int64_t deadline_ms, struct content_reply **ret_reply,
     const Triad__Content__ListPartsReply **ret_parts);
-/* DONE, also when an earlier Complete did it: then the answer's row is the version. */
+/* One segment a part, in order; segment pages but the last hold equally many. DONE, also when an
+ * earlier Complete did it: then the answer's row is the version. */
 MUST_CHECK struct status content_client_complete_upload(
     struct content_client *client, const Triad__Content__CompleteUploadRequest *request,
     int64_t deadline_ms, struct content_reply **ret_reply,

@@ -574,6 +574,24 @@ static Triad__Content__PartInfo *part_info(const Triad__Content__CommitItem *ite
     return info;
 }
 
+/* It tells what it became, and cannot be aborted. */
+static void check_done_upload(const Triad__Content__ListPartsRequest *list)
+{
+    const Triad__Content__ListPartsReply *parts = NULL;
+    OWNED(content_reply) struct content_reply *again = NULL;
+    assert_ok(content_client_list_parts(s.frontend.client, list, soon(), &again, &parts));
+    assert_int_equal(parts->outcome, OUTCOME(NO_SUCH_UPLOAD));
+    assert_non_null(parts->upload);
+    Triad__Content__AbortUploadRequest abort = TRIAD__CONTENT__ABORT_UPLOAD_REQUEST__INIT;
+    abort.grant = list->grant;
+    abort.bucket = list->bucket;
+    abort.key = list->key;
+    abort.upload = list->upload;
+    Triad__Content__Outcome outcome;
+    assert_ok(content_client_abort_upload(s.frontend.client, &abort, soon(), &outcome));
+    assert_int_equal(outcome, OUTCOME(NO_SUCH_UPLOAD));
+}
+
 static void an_upload_goes_all_the_way(void **state)
 {
     (void)state;
@@ -640,18 +658,7 @@ static void an_upload_goes_all_the_way(void **state)
     assert_int_equal(result->n_segment_pages, 1);
     assert_int_equal(result->n_pages, 0);
 
-    OWNED(content_reply) struct content_reply *again = NULL;
-    assert_ok(content_client_list_parts(s.frontend.client, &list, soon(), &again, &parts));
-    assert_int_equal(parts->outcome, OUTCOME(NO_SUCH_UPLOAD));
-    assert_non_null(parts->upload);
-    Triad__Content__AbortUploadRequest abort = TRIAD__CONTENT__ABORT_UPLOAD_REQUEST__INIT;
-    abort.grant = part->grant;
-    abort.bucket = part->bucket;
-    abort.key = part->key;
-    abort.upload = list.upload;
-    Triad__Content__Outcome outcome;
-    assert_ok(content_client_abort_upload(s.frontend.client, &abort, soon(), &outcome));
-    assert_int_equal(outcome, OUTCOME(NO_SUCH_UPLOAD));
+    check_done_upload(&list);
 }
 
 /* ---------------------------------------------------------------- threads of a frontend */

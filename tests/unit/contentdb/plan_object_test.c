@@ -349,9 +349,8 @@ static void missing_fragments_queue_repair(void **state)
 {
     struct content_fixture *f = *state;
     Triad__Content__CommitItem *item = content_fixture_put(f, "a", 3 * 64 * 1024);
-    item->pages[0]->placement.data[5] = PLACEMENT_MISSING; /* Of chunk 0, */
-    item->pages[0]->placement.data[6 * 6 + 5] = PLACEMENT_MISSING;
-    item->pages[0]->placement.data[6 * 6 + 11] = PLACEMENT_MISSING; /* two of chunk 1. */
+    item->pages[0]->placement.data[5] = PLACEMENT_MISSING;          /* Of chunk 0, */
+    item->pages[0]->placement.data[6 * 6 + 11] = PLACEMENT_MISSING; /* and of chunk 1. */
     Triad__Content__RepairHint hint = TRIAD__CONTENT__REPAIR_HINT__INIT;
     Triad__Content__RepairHint *hints[] = {&hint};
     hint.chunk = 2;
@@ -363,9 +362,21 @@ static void missing_fragments_queue_repair(void **state)
     struct row_key key;
     struct content content;
     assert_ok(commit_check_content(item->content, &content));
-    assert_non_null(content_fixture_row(f, row_key_repair(&key, 0, &content, 0, 1)).data);
     assert_non_null(content_fixture_row(f, row_key_repair(&key, 1, &content, 0, 0)).data);
+    assert_non_null(content_fixture_row(f, row_key_repair(&key, 1, &content, 0, 1)).data);
     assert_non_null(content_fixture_row(f, row_key_repair(&key, 2, &content, 0, 2)).data);
+}
+
+/* Durable is k+1: a frontend that counts wrongly commits nothing. */
+static void a_chunk_on_fewer_than_k_plus_1_accounts_is_refused(void **state)
+{
+    struct content_fixture *f = *state;
+    Triad__Content__CommitItem *item = content_fixture_put(f, "a", 3 * 64 * 1024);
+    item->pages[0]->placement.data[6 * 6 + 5] = PLACEMENT_MISSING;
+    item->pages[0]->placement.data[6 * 6 + 11] = PLACEMENT_MISSING; /* Two of k+m = 4+2. */
+    assert_int_equal(content_fixture_commit(f, item, NULL), OUTCOME(INVALID));
+    item->pages[0]->placement.data[6 * 6 + 11] = PLACEMENT_STORED;
+    assert_int_equal(content_fixture_commit(f, item, NULL), OUTCOME(DONE));
 }
 
 /* Each line breaks one field of an item that would pass. */
@@ -457,6 +468,7 @@ int main(void)
         TEST(a_copy_of_other_data_is_invalid),
         TEST(another_tenants_grant_is_denied),
         TEST(missing_fragments_queue_repair),
+        TEST(a_chunk_on_fewer_than_k_plus_1_accounts_is_refused),
         TEST(nonsense_is_refused_before_any_plan),
     };
     return cmocka_run_group_tests_name("plan_object", tests, NULL, NULL);

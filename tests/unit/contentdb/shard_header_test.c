@@ -16,7 +16,7 @@ struct fixture {
 static int setup(void **state)
 {
     static struct fixture fixture;
-    strcpy(fixture.dir, "/tmp/shard_header_XXXXXX");
+    fixture = (struct fixture){.dir = "/tmp/shard_header_XXXXXX"};
     assert_non_null(mkdtemp(fixture.dir));
     assert_ok(file_open_dir(fixture.dir, false, &fixture.dir_fd));
     *state = &fixture;
