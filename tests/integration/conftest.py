@@ -1,3 +1,4 @@
+import itertools
 import sys
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster import Cluster  # noqa: E402
+
+COUNTER = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,7 @@ def own():
 
 @pytest.fixture
 def bucket(shared, request):
-    name = "b-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
+    words = "".join(c if c.isascii() and c.isalnum() else "-" for c in request.node.name.lower())[:40]
+    name = f"b-{words.strip('-')}-{next(COUNTER)}"
     shared.s3().create_bucket(Bucket=name)
     return name
