@@ -137,12 +137,12 @@ struct status body_source_read(void *context, void *to, size_t size)
 
 struct status body_source_finish(struct body_source *source, uint8_t ret_md5[16])
 {
-    TRY(signatures_verify(source));
     TRY(body_digest_end(source->digest, &source->values));
     enum s3_error error = s3_body_verify(source->body, &source->values);
     if (error != S3_ERROR_NONE) {
         return frontend_refuse(source->call, error, FAIL(INVALID, "checksum of the body"));
     }
+    TRY(signatures_verify(source)); /* Now: the end of an empty body was read only just before. */
     memcpy(ret_md5, source->values.md5, sizeof(source->values.md5));
     return OK;
 }

@@ -100,6 +100,13 @@ def test_a_chunk_with_a_wrong_signature_stores_nothing(shared, bucket, wrong_at)
     absent(shared, bucket)
 
 
+def test_an_empty_body_has_a_signed_chunk_too(shared, bucket):
+    assert Streaming(shared).put(f"/{bucket}/k", [], wrong_at=0)[:2] == (403, "SignatureDoesNotMatch")
+    absent(shared, bucket)
+    assert Streaming(shared).put(f"/{bucket}/k", [])[0] == 200
+    assert shared.s3().get_object(Bucket=bucket, Key="k")["Body"].read() == b""
+
+
 def test_copy_to_another_bucket(shared, bucket):
     """Encrypted anew under the other bucket's keys."""
     s3 = shared.s3()
