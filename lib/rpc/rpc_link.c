@@ -9,6 +9,7 @@
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 2000,
+    CONNECT_MS = 3000, /* gRPC's "minimum backoff" is also what one attempt may take at least. */
     KEEPALIVE_MS = 10 * 1000,
     KEEPALIVE_TIMEOUT_MS = 5 * 1000,
     RESOLVE_INTERVAL_MIN_MS = 1000,
@@ -48,7 +49,7 @@ make_channel(const struct rpc_link_target *target, grpc_channel_credentials *cre
         integer_argument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0),
         integer_argument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
         integer_argument(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS),
-        integer_argument(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS),
+        integer_argument(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS),
         integer_argument(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, BACKOFF_MAX_MS),
         integer_argument(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, RESOLVE_INTERVAL_MIN_MS),
         integer_argument(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
