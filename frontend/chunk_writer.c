@@ -11,7 +11,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { ATTEMPTS_MAX = 3, SLICES_MAX = 1024, AGAIN_MS = 250 };
+enum {
+    ATTEMPTS_MAX = 3,
+    SLICES_MAX = 1024,
+    AGAIN_MS = 250,
+    PATIENCE_MS = 2500,
+    PATIENCE_STEP_MS = 50,
+};
 
 enum put_state { PUT_FLYING, PUT_STORED, PUT_FAILED, PUT_GIVEN_UP };
 
@@ -213,17 +219,30 @@ tags_make(struct chunk_write *write, const struct secret *integrity_key, struct 
     return OK;
 }
 
-static struct status accounts_choose(struct chunk_write *write)
+/* One draw; *ret_up of the accounts are up. */
+static struct status accounts_draw(struct chunk_write *write, unsigned *ret_up)
 {
     struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
     size_t count =
         fragment_client_candidates(write->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
     uint8_t random[4 * ERASURE_FRAGMENTS_MAX + 4];
-    unsigned up = 0;
     TRY(random_bytes(random, sizeof(random)));
-    TRY(placement_choose(candidates, count, write->count, random, write->tried, &up));
-    if (up < write->quorum) {
-        return FAIL(UNAVAILABLE, "too few storage accounts are up");
+    return placement_choose(candidates, count, write->count, random, write->tried, ret_up);
+}
+
+/* A node that restarts, or a connection that comes up, is back within seconds: better a short wait
+ * than an error in the middle of an upload. */
+static struct status accounts_choose(struct chunk_write *write)
+{
+    int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    unsigned up = 0;
+    TRY(accounts_draw(write, &up));
+    while (up < write->quorum) {
+        if (clock_monotonic_ms() >= end_ms) {
+            return FAIL(UNAVAILABLE, "too few storage accounts are up");
+        }
+        clock_sleep_ms(PATIENCE_STEP_MS);
+        TRY(accounts_draw(write, &up));
     }
     write->tried_count = write->count;
     /* The first of the chosen are the ones that are up: data fragments go there. */
