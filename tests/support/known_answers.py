@@ -160,12 +160,47 @@ def tokens():
     yield "TCT1 whole", sha(token)
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def logs():
+    """A sealed log record (section 8), and it as a record of a segment (10.1)."""
+    dek, db, salt, fence, seq, before = count(0, 32), TENANT, count(0x40, 32), 5, 7, BUCKET
+    epoch = struct.pack(">I", fence) + salt + struct.pack(">I", 1)
+    epoch += mac(derive(dek, "triad/v1/tde/epoch", db), epoch)
+    yield "epoch row", epoch.hex()
+    key = derive(dek, "triad/v1/tde/log", db + struct.pack(">I", fence) + salt)
+    yield "log key", key.hex()
+    rows = struct.pack(">I", 2)
+    rows += struct.pack(">BHI", 1, 3, 5) + b"key" + b"value" + struct.pack(">BHI", 2, 4, 0) + b"gone"
+    head = struct.pack(">IQ", fence, seq)
+    sealed = AESGCM(key).encrypt(bytes(4) + struct.pack(">Q", seq), rows, db + head + before)
+    record = head + struct.pack(">I", len(rows)) + sealed
+    yield "log record", record.hex()
+
+    segment = b"TSG1" + struct.pack(">IQ", 0, 1) + count(0x60, 8)
+    segment += struct.pack(">QQQ", 65536, 1, 0) + bytes(12)
+    segment += struct.pack(">I", crc32c(segment))
+    yield "segment header", segment.hex()
+    header = b"TSR1" + DATA + struct.pack(">IIQQ", len(record), 1, 1, 0)
+    place = count(0x60, 8) + struct.pack(">QQ", 1, 64)
+    header += struct.pack(">I", crc32c(place + header))
+    padding = bytes(-(len(header) + 4 + len(record)) % 16)
+    yield "segment record", (header + struct.pack(">I", crc32c(record + padding))).hex()
+
+
 def main():
     # Long answers are split over lines in C.
     stated = "".join(p.read_text() for p in WHERE)
     stated = "".join(stated.replace('"', "").split())
     missing = 0
-    for part in (keys, chunks, pages, versions, attributes, grants, tokens):
+    for part in (keys, chunks, pages, versions, attributes, grants, tokens, logs):
         for name, answer in part():
             print(f"{name}: {answer}")
             if "--check" in sys.argv and answer not in stated:
