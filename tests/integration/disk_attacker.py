@@ -50,8 +50,7 @@ def spellings(secret):
         inner = secret[shift:]
         inner = inner[: len(inner) // 3 * 3]
         if len(inner) >= 9:  # 12 characters: nothing that chance would write.
-            forms.add(base64.b64encode(inner))
-            forms.add(base64.urlsafe_b64encode(inner))
+            forms |= {base64.b64encode(inner), base64.urlsafe_b64encode(inner)}
     return forms
 
 
@@ -65,12 +64,14 @@ def windows(body, count=6, size=16):
 
 def search(files, needles):
     """{label: paths} of the needles {label: bytes} that stand in files, in any spelling."""
-    found = {}
+    found, places = {}, {}
     for label, needle in needles.items():
-        forms = spellings(needle)
-        where = [path for path, data in files.items() if any(form in data for form in forms)]
-        if where:
-            found[label] = where
+        if needle not in places:
+            forms = spellings(needle)
+            places[needle] = [path for path, data in files.items()
+                              if any(form in data for form in forms)]
+        if places[needle]:
+            found[label] = places[needle]
     return found
 
 

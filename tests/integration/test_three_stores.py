@@ -55,6 +55,8 @@ class Planted:
         for name, size in SIZES.items():
             self.put(name, body_of(name, size))
         self.put_multipart()
+        self.copy(MULTIPART, "planted/copy of the multipart.bin")
+        self.copy("planted/short.txt", "planted/copy of the short.txt")
         self.put(GONE, body_of(GONE, 3000))
         self.s3.delete_object(Bucket=BUCKET, Key=GONE)
         self.gone = self.bodies.pop(GONE)
@@ -74,6 +76,10 @@ class Planted:
         done = self.s3.complete_multipart_upload(**where, MultipartUpload={"Parts": told})
         self.bodies[MULTIPART] = b"".join(self.parts)
         self.etags[MULTIPART] = done["ETag"].strip('"')
+
+    def copy(self, name, to):
+        done = self.s3.copy_object(Bucket=BUCKET, Key=to, CopySource={"Bucket": BUCKET, "Key": name})
+        self.bodies[to], self.etags[to] = self.bodies[name], done["CopyObjectResult"]["ETag"].strip('"')
 
     def content_needles(self):
         bodies = [*self.bodies.items(), (GONE, self.gone)]
