@@ -89,9 +89,10 @@ static struct status dial(struct s3_stream *stream)
         return FAIL(INVALID, "read the CA");
     }
     SSL_CTX_set_verify(stream->context, SSL_VERIFY_PEER, NULL);
+    char host[] = "localhost";
     stream->ssl = SSL_new(stream->context);
-    if (stream->ssl == NULL || SSL_set1_host(stream->ssl, "localhost") != 1 ||
-        SSL_set_tlsext_host_name(stream->ssl, "localhost") != 1 ||
+    if (stream->ssl == NULL || SSL_set1_host(stream->ssl, host) != 1 ||
+        SSL_set_tlsext_host_name(stream->ssl, host) != 1 ||
         SSL_set_fd(stream->ssl, stream->fd) != 1 || SSL_connect(stream->ssl) != 1) {
         return FAIL(UNAVAILABLE, "TLS handshake");
     }
