@@ -54,6 +54,7 @@ struct contentdb {
     struct task metrics;
     int dir_fd;
     int lock_fd;
+    int64_t opened_ms; /* When the OpenShard that was answered began. */
     int64_t drain_ms;
     pthread_mutex_t mutex;
     pthread_cond_t stopped;
@@ -74,10 +75,14 @@ static void on_fence_lost(void *context, struct status status)
     daemon_fail(status, "another instance has the shard");
 }
 
+/* A caller's word alone must not end us: any certificate of a service could. */
 static void on_superseded(void *context, uint32_t fence)
 {
-    (void)context;
-    (void)fence;
+    struct contentdb *db = context;
+    if (shard_anchor_is_sole(db->anchor)) {
+        log_event(LOG_WARN, "a caller names a fence that was not given", LOG_INT("fence", fence));
+        return;
+    }
     daemon_fail(FAIL(STALE, "a caller has seen a later fence"), "another instance has the shard");
 }
 
@@ -126,9 +131,10 @@ open_shard(struct contentdb *db, const struct shard_header *header, const struct
     enum status_code last = STATUS_OK;
     daemon_waiting("waiting for the key store");
     while (!daemon_is_stopping()) {
+        db->opened_ms = clock_monotonic_ms();
         struct status status = key_client_open_shard(
             db->key_client, header->shard, &header->db_uuid, header->deks, header->deks_count,
-            instance, clock_monotonic_ms() + OPEN_CALL_MS, &db->shard);
+            instance, db->opened_ms + OPEN_CALL_MS, &db->shard);
         if (status_ok(status) || status.code == STATUS_CORRUPT || status.code == STATUS_INVALID) {
             return status;
         }
@@ -204,6 +210,7 @@ static struct status open_database(const struct contentdb_settings *settings, st
         .gate = db->gate,
         .shard = header.shard,
         .instance = instance,
+        .opened_ms = db->opened_ms,
         .on_lost = on_fence_lost,
         .context = db,
     };

@@ -13,6 +13,7 @@ enum {
     COMMITS_MAX = 1000,
     CALL_MS = 3000,
     FRESH_MS = 10 * 1000,
+    SOLE_MS = 2 * 1000, /* The key store refuses a second instance for 3 s. */
 };
 
 struct shard_anchor {
@@ -94,7 +95,7 @@ shard_anchor_start(const struct shard_anchor_options *options, struct shard_anch
     pthread_mutex_init(&anchor->mutex, NULL);
     task_condition_init(&anchor->stop);
     atomic_init(&anchor->is_lost, false);
-    atomic_init(&anchor->answered_ms, clock_monotonic_ms()); /* OpenShard was answered. */
+    atomic_init(&anchor->answered_ms, options->opened_ms);
     TRY(task_start(&anchor->task, "anchor", run, anchor));
     *ret_anchor = TAKE(anchor);
     return OK;
@@ -124,4 +125,9 @@ int64_t shard_anchor_age_ms(struct shard_anchor *anchor)
 bool shard_anchor_is_fresh(struct shard_anchor *anchor)
 {
     return !atomic_load(&anchor->is_lost) && shard_anchor_age_ms(anchor) < FRESH_MS;
+}
+
+bool shard_anchor_is_sole(struct shard_anchor *anchor)
+{
+    return !atomic_load(&anchor->is_lost) && shard_anchor_age_ms(anchor) < SOLE_MS;
 }

@@ -19,6 +19,7 @@ struct shard_anchor_options {
     struct grant_gate *gate;
     uint32_t shard;
     struct id16 instance;
+    int64_t opened_ms; /* When the OpenShard that was answered began. */
     void (*on_lost)(void *context, struct status status);
     void *context;
 };
@@ -28,6 +29,8 @@ shard_anchor_start(const struct shard_anchor_options *options, struct shard_anch
 void shard_anchor_free(struct shard_anchor *anchor);
 
 bool shard_anchor_is_fresh(struct shard_anchor *anchor);
+/* The key store heard of us so lately that it can have let in nobody else: who says so is wrong. */
+bool shard_anchor_is_sole(struct shard_anchor *anchor);
 /* Since the last answer, for metrics. */
 int64_t shard_anchor_age_ms(struct shard_anchor *anchor);
 

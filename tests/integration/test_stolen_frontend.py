@@ -70,6 +70,15 @@ def test_content_db_gives_nothing(thief, bucket_id, method, grant):
             assert field.name in ("outcome", "position"), result
 
 
+def test_a_made_up_fence_does_not_end_the_content_db(thief, victim):
+    """A caller that saw a later fence stops a content DB, but not one that the key store knows to be the one."""
+    before = victim.pid("contentdb")
+    seen = content.Position(fence=(1 << 20) - 1, seq=1)
+    assert thief.call("contentdb", "content", "ListAccounts", content.ListAccountsRequest(seen=seen))[0] == "STALE"
+    assert thief.call("contentdb", "content", "ListAccounts")[0] == "OK"
+    assert victim.pid("contentdb") == before and victim.health("contentdb").startswith("ready")
+
+
 def test_key_store_proves_every_request(thief, bucket_id):
     for operation in (key.PROVE, key.GENERATE, key.OPEN, key.CREATE_BUCKET):
         request = key.AuthorizeRequest()
