@@ -15,7 +15,7 @@ from triad_reader.segment_log import read_log
 
 PAGE, PIECE = 4096, 1024 * 1024
 KEY = 32
-SMALL, CANDIDATES_MAX = 64 * 1024, 16_000  # Of a file.
+SMALL, CANDIDATES_MAX = 64 * 1024, 8_000  # Of a file.
 
 
 # -------------------------------------------------------------------- searching
