@@ -114,10 +114,13 @@ static struct status list_tasks(
         struct bytes key;
         struct bytes value;
         struct status status = kv_cursor_next(cursor, &key, &value);
-        if (status.code == STATUS_NOT_FOUND || key.data[0] != 'Q') {
+        if (status.code == STATUS_NOT_FOUND) {
             return OK;
         }
         TRY(status);
+        if (key.data[0] != 'Q') {
+            return OK;
+        }
         TRY(add_task(snapshot, arena, key, &reply->tasks[reply->n_tasks]));
         reply->n_tasks++;
     }
