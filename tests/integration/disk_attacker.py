@@ -4,6 +4,7 @@ It is given more than a thief has: where the locks are, and every parameter of t
 """
 
 import base64
+import itertools
 import struct
 
 from cryptography.exceptions import InvalidTag
@@ -15,7 +16,7 @@ from triad_reader.segment_log import read_log
 
 PAGE, PIECE = 4096, 1024 * 1024
 KEY = 32
-SMALL, CANDIDATES_MAX = 64 * 1024, 8_000  # Of a file.
+SMALL, LARGE_MAX = 64 * 1024, 8_000  # Bytes; candidates of a larger one.
 
 
 # -------------------------------------------------------------------- searching
@@ -78,15 +79,14 @@ def search(files, needles):
 # -------------------------------------------------------------------- opening
 
 def candidates(files):
-    """32 bytes from everywhere: at each byte of small files, at each fourth of the others up to a
-    bound, which is then spent on the beginning and on places spread over the rest."""
+    """32 bytes from everywhere: at each byte of a small file; of others at each fourth up to a
+    bound, half of it spent on the beginning and half on places spread over the rest."""
     for data in files.values():
         step = 1 if len(data) <= SMALL else 4
         count = max(0, (len(data) - KEY) // step + 1)
-        skip = max(1, 2 * count // CANDIDATES_MAX)
-        for i in range(min(count, CANDIDATES_MAX // 2)):
-            yield data[i * step : i * step + KEY]
-        for i in range(min(count, CANDIDATES_MAX // 2), count, skip):
+        dense = count if step == 1 else min(count, LARGE_MAX // 2)
+        spread = range(dense, count, max(1, 2 * count // LARGE_MAX))
+        for i in itertools.chain(range(dense), spread):
             yield data[i * step : i * step + KEY]
 
 
