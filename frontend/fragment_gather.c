@@ -1,49 +1,18 @@
 #include "frontend/fragment_gather.h"
 
 #include "frontend/fragment_check.h"
+#include "frontend/fragment_gather_state.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/task.h"
 #include "lib/crypto/random.h"
 #include "lib/telemetry/log.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-enum slot_state { SLOT_IDLE, SLOT_FLYING, SLOT_CAME, SLOT_FAILED };
-
-/* One get; lives until its done function ran. */
-struct fetch {
-    struct fragment_gather *gather;
-    unsigned index;
-    struct fragment_span span;
-};
-
-struct gather_slot {
-    const struct fetch *fetch; /* The one that is wanted. */
-    enum slot_state state;
-    bool is_whole; /* What came, or is to come, is all of it. */
-    bool is_good;  /* Whole, and it fits its tag. */
-    bool is_bad;   /* Never ask again. */
-    bool is_gone;  /* Bad because it is not there, or not what it was. */
-    struct status status;
-};
-
-struct fragment_gather {
-    atomic_uint references; /* The owner, and each fetch in flight. */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct chunk_read_options options;
-    const struct chunk_reference *reference;
-    struct chunk_buffer *buffer; /* The owner's reference; touched only by fetches still wanted. */
-    struct fragment_plan plan;
-    struct gather_slot slots[ERASURE_FRAGMENTS_MAX];
-    unsigned count;
-    unsigned source;  /* k = 1: the copy that is read. */
-    bool wants_whole; /* Begun with whole fragments: one of the needed is known to be away. */
-    bool is_damaged;
-};
+/* How long to wait, in steps, for nodes that may be coming back: enough to connect again after a
+ * restart, and well within the 5 s in which a request has to fail. */
+enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 100 };
 
 static void gather_unref(struct fragment_gather *gather)
 {
@@ -91,7 +60,6 @@ static void fetch_settle(
     }
     slot->status = status;
     slot->state = status_ok(status) ? SLOT_CAME : SLOT_FAILED;
-    pthread_cond_signal(&gather->changed);
 }
 
 static void fetch_done(void *arg, struct status status, const struct rpc_pieces *pieces)
@@ -99,6 +67,8 @@ static void fetch_done(void *arg, struct status status, const struct rpc_pieces 
     struct fetch *fetch = arg;
     struct fragment_gather *gather = fetch->gather;
     fetch_settle(gather, fetch, status, pieces);
+    /* Not under the mutex, or the owner wakes only to sleep on it; our reference keeps it here. */
+    pthread_cond_signal(&gather->changed);
     free(fetch);
     gather_unref(gather);
 }
@@ -238,6 +208,10 @@ static void slot_judge(struct fragment_gather *gather, unsigned index)
                    status.code == STATUS_RANGE;
     slot->is_gone = is_gone;
     gather->is_damaged = gather->is_damaged || (is_gone && entry->state != PLACEMENT_MISSING);
+    if (slot->is_told) {
+        return;
+    }
+    slot->is_told = true;
     log_event(
         LOG_WARN, "fragment not readable", LOG_INT("account", entry->account),
         LOG_INT("fragment", index),
@@ -284,9 +258,19 @@ static bool wait_for_one(struct fragment_gather *gather, unsigned flying)
     }
 }
 
+/* Those that nobody could say anything about may be asked again. */
+static void forgive_away(struct fragment_gather *gather)
+{
+    for (unsigned i = 0; i < gather->count; i++) {
+        struct gather_slot *slot = &gather->slots[i];
+        slot->is_bad = slot->is_bad && slot->is_gone;
+    }
+}
+
 /* Get wanted good whole fragments together, asking more accounts as others fail or are slow. */
 static struct status gather_whole(struct fragment_gather *gather, unsigned wanted)
 {
+    int64_t patience_until = clock_monotonic_ms() + PATIENCE_MS;
     unsigned extra = 0;
     for (;;) {
         struct gather_tally tally = gather_tally(gather);
@@ -300,7 +284,12 @@ static struct status gather_whole(struct fragment_gather *gather, unsigned wante
             continue;
         }
         if (tally.flying == 0) {
-            return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
+            if (clock_monotonic_ms() >= patience_until) {
+                return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
+            }
+            clock_sleep_ms(PATIENCE_STEP_MS);
+            forgive_away(gather);
+            continue;
         }
         extra += wait_for_one(gather, tally.flying) ? 0 : 1;
     }

@@ -8,7 +8,7 @@
 
 enum {
     BACKOFF_FIRST_MS = 100,
-    BACKOFF_MAX_MS = 2000,
+    BACKOFF_MAX_MS = 1000,
     CONNECT_MS = 3000, /* gRPC's "minimum backoff" is also what one attempt may take at least. */
     KEEPALIVE_MS = 10 * 1000,
     KEEPALIVE_TIMEOUT_MS = 5 * 1000,
