@@ -37,7 +37,6 @@ static enum blob_outcome delete_one(
     encode_u64(payload, now_s);
     encode_u64(payload + 8, ret_place->lsn);
     struct bytes part = BYTES_ARRAY(payload);
-    BLOB_ACCOUNT_APPENDING(account);
     struct segment_record record;
     if (!status_ok(
             segment_log_append(account->log, id->bytes, RECORD_TOMBSTONE, &part, 1, &record))) {
@@ -67,6 +66,8 @@ static void delete_some(
 {
     uint64_t lsns[BLOB_ITEMS_MAX];
     struct blob_place places[BLOB_ITEMS_MAX];
+    /* Over the sync too: until the index knows of a tombstone it must not be saved behind it. */
+    BLOB_ACCOUNT_APPENDING(account);
     for (size_t i = 0; i < count; i++) {
         ret_outcomes[i] = delete_one(account, &ids[i], now_s, &lsns[i], &places[i]);
     }

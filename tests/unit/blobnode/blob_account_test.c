@@ -2,6 +2,7 @@
 
 #include "blobnode/blob_account.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/encode.h"
 #include "lib/base/task.h"
 #include "tests/support/cmocka.h"
@@ -13,6 +14,27 @@
 #include <unistd.h>
 
 enum { SEGMENT = 1024 * 1024, NOW_S = 1800000000, WEEK_S = 7 * 86400, RECORD_HEAD = 52 };
+
+/* The account whose index is saved, by another thread, while the next sync is under way. */
+static struct blob_account *saved_meanwhile;
+static struct task saver;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+static void save_now(void *context)
+{
+    assert_ok(blob_account_save(context));
+}
+
+int __wrap_fdatasync(int fd)
+{
+    if (saved_meanwhile != NULL) {
+        assert_ok(task_start(&saver, "saver", save_now, TAKE(saved_meanwhile)));
+        clock_sleep_ms(100); /* It copies the index now, if it may. */
+    }
+    return __real_fdatasync(fd);
+}
 
 static const struct id16 ACCOUNT = {{0xac, 1}};
 static const struct blob_account_options OPTIONS = {
@@ -613,6 +635,26 @@ static void a_saved_index_spares_the_log_and_misses_nothing(void **state)
     assert_int_equal(stat.durable_lsn, 6);
 }
 
+/* The mark stands behind the tombstones: an index without them would let the blobs live again. */
+static void an_index_saved_during_a_delete_knows_of_it(void **state)
+{
+    struct fixture *f = *state;
+    struct id16 ids[3];
+    enum blob_outcome outcomes[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(put_text(f, i, "text"), BLOB_STORED);
+        ids[i] = id_of(i);
+    }
+    saved_meanwhile = f->account;
+    assert_ok(blob_account_delete(f->account, ids, 3, NOW_S, outcomes));
+    task_join(&saver);
+    reopen(f);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(outcomes[i], BLOB_STORED);
+        assert_int_equal(put_text(f, i, "text"), BLOB_TRASHED);
+    }
+}
+
 static void a_saved_index_with_any_byte_wrong_is_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -756,6 +798,7 @@ int main(void)
         TEST(an_id_that_came_again_after_the_trash_lives_over_a_restart),
         TEST(reclaiming_beside_puts_loses_nothing),
         TEST(a_saved_index_spares_the_log_and_misses_nothing),
+        TEST(an_index_saved_during_a_delete_knows_of_it),
         TEST(a_saved_index_with_any_byte_wrong_is_not_believed),
         TEST(a_saved_index_newer_than_the_log_is_not_believed),
         TEST(reclaiming_forgets_the_saved_index),
