@@ -194,7 +194,28 @@ static struct status make_version(struct complete *complete, struct object_versi
     return object_version_make(&options, version);
 }
 
-static struct status send_complete(struct complete *complete, const struct object_version *version)
+/* The upload was completed before, by an earlier try of this request or by another one, perhaps of
+ * other parts: what it became is the answer. */
+static struct status
+take_done(struct complete *complete, const Triad__Content__ObjectRow *row, char *etag)
+{
+    const struct access *access = complete->multipart->access;
+    struct bytes encoded = content_client_bytes(row->version_record);
+    struct version_record record;
+    TRY(version_record_decode(encoded, &record));
+    if (!id16_equal(&record.version, &complete->multipart->upload)) {
+        return FAIL(CORRUPT, "version of a completed upload");
+    }
+    TRY(version_record_verify(
+        access->result->object_key, &record.data, encoded, content_client_bytes(row->vmac)));
+    TRY(etag_mask(
+        access->result->attribute_key, &access->bucket.bucket, &record.version, record.etag));
+    object_open_etag_text(record.etag, record.etag_parts, etag);
+    return OK;
+}
+
+static struct status
+send_complete(struct complete *complete, const struct object_version *version, char *etag)
 {
     struct frontend_call *call = complete->call;
     struct multipart *multipart = complete->multipart;
@@ -221,7 +242,8 @@ static struct status send_complete(struct complete *complete, const struct objec
     int64_t deadline_ms = clock_monotonic_ms() + (int64_t)call->frontend->settings->commit_timeout;
     TRY(content_client_complete_upload(
         call->frontend->content, &request, deadline_ms, &reply, &answer));
-    return frontend_outcome(call, answer->outcome);
+    TRY(frontend_outcome(call, answer->outcome));
+    return answer->row != NULL ? take_done(complete, answer->row, etag) : OK;
 }
 
 static struct status respond(struct frontend_call *call, const char *etag)
@@ -282,9 +304,8 @@ struct status multipart_complete(struct frontend_call *call)
     TRY(make_segments(&complete));
     OBJECT_VERSION(version);
     TRY(make_version(&complete, &version));
-    TRY(send_complete(&complete, &version));
-
     char etag[OBJECT_ETAG_MAX];
     object_open_etag_text(complete.etag, (uint32_t)complete.count, etag);
+    TRY(send_complete(&complete, &version, etag));
     return respond(call, etag);
 }

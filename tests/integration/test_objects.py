@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -122,6 +123,26 @@ def test_multipart_errors(shared, bucket):
     assert code_of(s3.upload_part, UploadId=upload, PartNumber=1, Body=b"x") == "NoSuchUpload"
     assert code_of(complete, UploadId=upload, MultipartUpload={"Parts": tags[:1]}) == "NoSuchUpload"
     assert code_of(complete, UploadId="no-such", MultipartUpload={"Parts": tags[:1]}) == "NoSuchUpload"
+
+
+def test_completes_at_once_tell_of_the_one_that_counted(shared, bucket):
+    """Of one upload, with other parts: each that succeeds names the object that there is."""
+    clients = [shared.s3() for _ in range(6)]
+    for number in range(20):
+        key = f"race-{number}"
+        upload = clients[0].create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        parts = [{"PartNumber": n, "ETag": clients[0].upload_part(
+            Bucket=bucket, Key=key, UploadId=upload, PartNumber=n, Body=b"%d" % n)["ETag"]} for n in (1, 2)]
+
+        def complete(i):
+            try:
+                return clients[i].complete_multipart_upload(
+                    Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": [parts[i % 2]]})["ETag"]
+            except ClientError:
+                return None
+        with ThreadPoolExecutor(len(clients)) as pool:
+            told = set(pool.map(complete, range(len(clients)))) - {None}
+        assert told == {clients[0].head_object(Bucket=bucket, Key=key)["ETag"]}
 
 
 def test_copy_inside_a_bucket(shared, bucket):
