@@ -6,12 +6,18 @@
 
 #include <stdlib.h>
 
-enum { RANGES_MAX = 128, THREADS_MAX = 64 };
+enum {
+    RANGES_MAX = 128,
+    THREADS_MAX = 64,
+    TURN_BYTES = 256 * 1024, /* Worth waking a helper for, and done in one turn. */
+    TURN_RANGES = 64,
+};
 
 /*
  *   IDLE -> QUEUED -> RUNNING -> IDLE or QUEUED
  *
- * A stream with ranges to do is QUEUED; the helper that takes it is alone with it.
+ * A stream with a turn's worth of ranges to do, or somebody waiting for them, is QUEUED; the helper
+ * that takes it is alone with it.
  */
 enum state { IDLE, QUEUED, RUNNING };
 
@@ -27,7 +33,10 @@ struct body_digest {
     struct bytes ranges[RANGES_MAX]; /* A ring of what is added and not done. */
     size_t first;
     size_t count;
-    uint64_t done; /* Bytes. */
+    size_t turn;    /* How many of them a helper is at. */
+    uint64_t added; /* Bytes. */
+    uint64_t done;
+    uint64_t awaited; /* Tell of progress once so many bytes are done. */
     struct status failed;
 };
 
@@ -77,25 +86,51 @@ static struct body_digest *dequeue(struct body_digest_pool *pool)
     return digest;
 }
 
-/* Do the first range of a stream, with the mutex released meanwhile. */
-static void do_range(struct body_digest_pool *pool, struct body_digest *digest)
+/* How many ranges make the next turn of a stream. */
+static size_t turn_of(const struct body_digest *digest)
 {
+    uint64_t size = 0;
+    size_t count = 0;
+    while (count < digest->count && count < TURN_RANGES && size < TURN_BYTES) {
+        size += digest->ranges[(digest->first + count) % RANGES_MAX].size;
+        count++;
+    }
+    return count;
+}
+
+/* Do the first ranges of a stream, with the mutex released meanwhile: nobody else takes them out,
+ * and what is added goes behind them. */
+static void do_turn(struct body_digest_pool *pool, struct body_digest *digest)
+{
+    size_t first = digest->first;
+    size_t turn = turn_of(digest);
     digest->state = RUNNING;
-    struct bytes range = digest->ranges[digest->first];
+    digest->turn = turn;
     pthread_mutex_unlock(&pool->mutex);
-    struct status status = digest_range(digest, range);
+    struct status status = OK;
+    uint64_t size = 0;
+    for (size_t i = 0; i < turn; i++) {
+        struct bytes range = digest->ranges[(first + i) % RANGES_MAX];
+        size += range.size;
+        if (status_ok(status)) {
+            status = digest_range(digest, range);
+        }
+    }
     pthread_mutex_lock(&pool->mutex);
     if (!status_ok(status)) {
         digest->failed = status;
     }
-    digest->first = (digest->first + 1) % RANGES_MAX;
-    digest->count--;
-    digest->done += range.size;
+    digest->first = (first + turn) % RANGES_MAX;
+    digest->count -= turn;
+    digest->turn = 0;
+    digest->done += size;
     digest->state = IDLE;
     if (digest->count > 0) {
         enqueue(pool, digest);
     }
-    pthread_cond_broadcast(&digest->progress);
+    if (digest->count == 0 || digest->done >= digest->awaited) {
+        pthread_cond_broadcast(&digest->progress);
+    }
 }
 
 static void run_helper(void *context)
@@ -109,7 +144,7 @@ static void run_helper(void *context)
             }
             pthread_cond_wait(&pool->work, &pool->mutex);
         }
-        do_range(pool, dequeue(pool));
+        do_turn(pool, dequeue(pool));
     }
 }
 
@@ -169,6 +204,22 @@ body_digest_new(struct body_digest_pool *pool, unsigned kinds, struct body_diges
     return OK;
 }
 
+/* Let a helper have the ranges; the mutex is held. */
+static void hand_over(struct body_digest *digest)
+{
+    if (digest->state == IDLE) {
+        enqueue(digest->pool, digest);
+    }
+}
+
+/* Sleep until upto bytes or all are done, or less; there are ranges, and the mutex is held. */
+static void await(struct body_digest *digest, uint64_t upto)
+{
+    digest->awaited = upto;
+    hand_over(digest);
+    pthread_cond_wait(&digest->progress, &digest->pool->mutex);
+}
+
 struct status body_digest_add(struct body_digest *digest, struct bytes bytes)
 {
     if (digest->kinds == 0 || digest->pool == NULL) {
@@ -180,12 +231,13 @@ struct status body_digest_add(struct body_digest *digest, struct bytes bytes)
     }
     LOCKED(&digest->pool->mutex);
     while (digest->count == RANGES_MAX) {
-        pthread_cond_wait(&digest->progress, &digest->pool->mutex);
+        await(digest, 0);
     }
     digest->ranges[(digest->first + digest->count) % RANGES_MAX] = bytes;
     digest->count++;
-    if (digest->state == IDLE) {
-        enqueue(digest->pool, digest);
+    digest->added += bytes.size;
+    if (digest->added - digest->done >= TURN_BYTES || digest->count >= TURN_RANGES) {
+        hand_over(digest);
     }
     return digest->failed;
 }
@@ -197,7 +249,7 @@ struct status body_digest_wait(struct body_digest *digest, uint64_t upto)
     }
     LOCKED(&digest->pool->mutex);
     while (digest->done < upto && digest->count > 0) {
-        pthread_cond_wait(&digest->progress, &digest->pool->mutex);
+        await(digest, upto);
     }
     CHECK(digest->done >= upto);
     return digest->failed;
@@ -208,7 +260,7 @@ struct status body_digest_end(struct body_digest *digest, struct body_digest_val
     if (digest->pool != NULL) {
         LOCKED(&digest->pool->mutex);
         while (digest->count > 0) {
-            pthread_cond_wait(&digest->progress, &digest->pool->mutex);
+            await(digest, digest->added);
         }
         TRY(digest->failed);
     }
@@ -248,8 +300,8 @@ void body_digest_free(struct body_digest *digest)
     }
     if (digest->pool != NULL) {
         LOCKED(&digest->pool->mutex);
-        /* At most the range under work is left, which the helper ends; nothing follows it. */
-        digest->count = digest->state == RUNNING ? 1 : 0;
+        /* At most the turn under work is left, which the helper ends; nothing follows it. */
+        digest->count = digest->turn;
         while (digest->state == RUNNING) {
             pthread_cond_wait(&digest->progress, &digest->pool->mutex);
         }

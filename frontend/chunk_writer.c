@@ -130,9 +130,10 @@ static void attempt_done(void *arg, struct status status, enum blob_outcome outc
     if (slot->attempts == attempt->number) {
         slot->status = status;
         slot->state = status_ok(status) ? PUT_STORED : PUT_FAILED;
-        pthread_cond_signal(&write->changed);
     }
     pthread_mutex_unlock(&write->mutex);
+    /* Not under the mutex, or the owner wakes only to sleep on it; our reference keeps it here. */
+    pthread_cond_signal(&write->changed);
     free(attempt);
     write_unref(write);
 }

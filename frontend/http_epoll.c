@@ -70,15 +70,21 @@ static void on_waiting(struct http_shared *shared, struct http_connection *conne
         drop(shared, connection);
         return;
     }
-    LOCKED(&shared->mutex);
+    pthread_mutex_lock(&shared->mutex);
     /* While stopping nothing new is queued: the workers may be gone. End of the thread frees it. */
-    if (head == HTTP_HEAD_READY && !shared->is_stopping) {
+    bool is_work = head == HTTP_HEAD_READY && !shared->is_stopping;
+    if (is_work) {
         http_shared_enqueue(shared, connection);
-        return;
+    } else {
+        http_shared_set_deadline(shared, connection, had_input);
+        http_connection_trim(connection);
+        http_shared_watch(shared, connection, HTTP_WAITING, POLLIN);
     }
-    http_shared_set_deadline(shared, connection, had_input);
-    http_connection_trim(connection);
-    http_shared_watch(shared, connection, HTTP_WAITING, POLLIN);
+    pthread_mutex_unlock(&shared->mutex);
+    if (is_work) {
+        /* Not under the mutex, or the worker wakes only to sleep on it. */
+        pthread_cond_signal(&shared->work);
+    }
 }
 
 static void on_handshake(struct http_shared *shared, struct http_connection *connection)

@@ -66,7 +66,7 @@ put_back(struct http_shared *shared, struct http_connection *connection, enum ht
             http_shared_set_deadline(shared, connection, false);
             http_connection_trim(connection);
             if (head == HTTP_HEAD_READY) {
-                http_shared_enqueue(shared, connection);
+                http_shared_enqueue(shared, connection); /* We are the worker that is awake. */
                 return;
             }
             http_shared_watch(shared, connection, HTTP_WAITING, POLLIN);

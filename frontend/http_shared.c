@@ -40,7 +40,6 @@ void http_shared_enqueue(struct http_shared *shared, struct http_connection *con
     }
     shared->queue_last = connection;
     shared->counts.requests_waiting++;
-    pthread_cond_signal(&shared->work);
 }
 
 struct http_connection *http_shared_dequeue(struct http_shared *shared)
@@ -134,6 +133,7 @@ void http_shared_end_waiting(struct http_shared *shared, bool all)
             at->is_watched = false;
             at->refuse_status = 408;
             http_shared_enqueue(shared, at);
+            pthread_cond_signal(&shared->work);
             continue;
         }
         http_shared_unlink(shared, at);

@@ -31,7 +31,8 @@ struct http_shared {
 void http_shared_link(struct http_shared *shared, struct http_connection *connection);
 void http_shared_unlink(struct http_shared *shared, struct http_connection *connection);
 
-/* Locked: give to the workers; the next of those, or NULL. */
+/* Locked: give to the workers, one of which is to be woken if none is awake; the next of those,
+ * or NULL. */
 void http_shared_enqueue(struct http_shared *shared, struct http_connection *connection);
 struct http_connection *http_shared_dequeue(struct http_shared *shared);
 

@@ -86,13 +86,15 @@ void rpc_workers_free(struct rpc_workers *workers)
 
 void rpc_workers_push(struct rpc_workers *workers, struct rpc_call *call)
 {
-    LOCKED(&workers->mutex);
     call->next_waiting = NULL;
+    pthread_mutex_lock(&workers->mutex);
     if (workers->first == NULL) {
         workers->first = call;
     } else {
         workers->last->next_waiting = call;
     }
     workers->last = call;
+    pthread_mutex_unlock(&workers->mutex);
+    /* Not under the mutex, or the worker wakes only to sleep on it. */
     pthread_cond_signal(&workers->pushed);
 }
