@@ -267,6 +267,16 @@ static void forgive_away(struct fragment_gather *gather)
     }
 }
 
+/* How many may still be read: good ones, and those of nodes that may come back. */
+static unsigned count_hopeful(const struct fragment_gather *gather)
+{
+    unsigned hopeful = 0;
+    for (unsigned i = 0; i < gather->count; i++) {
+        hopeful += gather->slots[i].is_gone ? 0 : 1;
+    }
+    return hopeful;
+}
+
 /* Get wanted good whole fragments together, asking more accounts as others fail or are slow. */
 static struct status gather_whole(struct fragment_gather *gather, unsigned wanted)
 {
@@ -284,7 +294,7 @@ static struct status gather_whole(struct fragment_gather *gather, unsigned wante
             continue;
         }
         if (tally.flying == 0) {
-            if (clock_monotonic_ms() >= patience_until) {
+            if (count_hopeful(gather) < wanted || clock_monotonic_ms() >= patience_until) {
                 return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
             }
             clock_sleep_ms(PATIENCE_STEP_MS);
@@ -377,7 +387,8 @@ struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t 
     give_up_rest(gather);
     for (unsigned i = 0; i < gather->count; i++) {
         /* Blocks were opened in place, so what came is no fragment any more. */
-        gather->slots[i] = (struct gather_slot){.is_bad = i == liar, .status = OK};
+        gather->slots[i] =
+            (struct gather_slot){.is_bad = i == liar, .is_gone = i == liar, .status = OK};
     }
     gather->is_damaged = true;
     return gather_and_rebuild(gather);
