@@ -58,3 +58,17 @@ struct status grant_gate_check(
     }
     return grant_verify(key, encoded, now_s, cert_sha256, gate->keys->min_epoch, ret_grant);
 }
+
+struct status grant_gate_admit(void *context, const struct rpc_peer *peer, const char *method)
+{
+    struct grant_gate *gate = context;
+    (void)method;
+    if (peer->role == RPC_ROLE_OPERATOR) {
+        return OK;
+    }
+    LOCKED(&gate->mutex);
+    if (gate->keys == NULL || !key_grant_keys_registered(gate->keys, peer->cert_sha256)) {
+        return FAIL(DENIED, "certificate is not registered");
+    }
+    return OK;
+}

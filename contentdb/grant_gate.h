@@ -7,6 +7,7 @@
 
 #include "keystore/key_shard.h"
 #include "lib/capability/grant.h"
+#include "lib/rpc/rpc_identity.h"
 
 struct grant_gate;
 
@@ -23,5 +24,10 @@ void grant_gate_update(struct grant_gate *gate, struct key_grant_keys **take_key
 MUST_CHECK struct status grant_gate_check(
     struct grant_gate *gate, struct bytes encoded, uint64_t now_s, const uint8_t cert_sha256[32],
     unsigned rights, struct grant *ret_grant);
+
+/* rpc_server's admit, with the gate as its context: DENIED for a service whose certificate is not,
+ * or no longer, in the key store's registry. Operators stand under a CA of their own. */
+MUST_CHECK struct status
+grant_gate_admit(void *context, const struct rpc_peer *peer, const char *method);
 
 DEFINE_OWNED(grant_gate)

@@ -244,6 +244,8 @@ static struct status serve(const struct contentdb_settings *settings, struct con
         .message_max = MESSAGE_MAX,
         .arena_max = ARENA_MAX,
         .deadline_max_ms = (int64_t)settings->deadline_max,
+        .admit = grant_gate_admit,
+        .admit_context = db->gate,
     };
     TRY(rpc_server_start(&options, &described, 1, &db->server));
     log_event(

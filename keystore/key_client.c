@@ -251,7 +251,8 @@ struct status key_client_anchor(
     TRY(keys_call(client, "Anchor", &request.base, deadline_ms, &reply));
     const Triad__Key__AnchorReply *answer = (const void *)reply->message;
     return key_reply_grant_keys(
-        answer->min_epoch, answer->grant_keys, answer->n_grant_keys, ret_grants);
+        answer->min_epoch, answer->grant_keys, answer->n_grant_keys, answer->certificates,
+        answer->n_certificates, ret_grants);
 }
 
 static struct status

@@ -92,8 +92,26 @@ struct status key_reply_result(
     return OK;
 }
 
+static struct status take_certificates(
+    const ProtobufCBinaryData *certificates, size_t count, struct key_grant_keys *keys)
+{
+    if (count > KEY_SHARD_CERTIFICATES_MAX) {
+        return FAIL(INVALID, "too many certificates");
+    }
+    keys->certificates = calloc(count + 1, sizeof(*keys->certificates));
+    if (keys->certificates == NULL) {
+        return FAIL(NO_MEMORY, "certificates");
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(key_reply_copy(&certificates[i], keys->certificates[i], 32));
+        keys->certificates_count++;
+    }
+    return OK;
+}
+
 struct status key_reply_grant_keys(
     uint32_t min_epoch, Triad__Key__GrantKey *const *keys, size_t count,
+    const ProtobufCBinaryData *certificates, size_t certificates_count,
     struct key_grant_keys **ret_keys)
 {
     if (count > KEY_SHARD_GRANT_KEYS_MAX) {
@@ -110,6 +128,7 @@ struct status key_reply_grant_keys(
         TRY(key_reply_take_key(&keys[i]->key, &made->keys[i].key));
         made->count++;
     }
+    TRY(take_certificates(certificates, certificates_count, made));
     *ret_keys = TAKE(made);
     return OK;
 }
@@ -148,7 +167,8 @@ struct status key_reply_shard(const Triad__Key__OpenShardReply *reply, struct ke
         TRY(fill_dek(reply->deks[i], &shard->deks[i]));
     }
     TRY(key_reply_grant_keys(
-        reply->min_epoch, reply->grant_keys, reply->n_grant_keys, &shard->grants));
+        reply->min_epoch, reply->grant_keys, reply->n_grant_keys, reply->certificates,
+        reply->n_certificates, &shard->grants));
     *ret_shard = TAKE(shard);
     return OK;
 }

@@ -21,6 +21,7 @@ MUST_CHECK struct status key_reply_result(
 
 MUST_CHECK struct status key_reply_grant_keys(
     uint32_t min_epoch, Triad__Key__GrantKey *const *keys, size_t count,
+    const ProtobufCBinaryData *certificates, size_t certificates_count,
     struct key_grant_keys **ret_keys);
 
 MUST_CHECK struct status

@@ -1,6 +1,7 @@
 #include "keystore/key_shard.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void key_shard_free(struct key_shard *shard)
 {
@@ -22,7 +23,18 @@ void key_grant_keys_free(struct key_grant_keys *keys)
     for (size_t i = 0; i < keys->count; i++) {
         secret_free(keys->keys[i].key);
     }
+    free(keys->certificates);
     free(keys);
+}
+
+bool key_grant_keys_registered(const struct key_grant_keys *keys, const uint8_t sha256[32])
+{
+    for (size_t i = 0; i < keys->certificates_count; i++) {
+        if (memcmp(keys->certificates[i], sha256, sizeof(keys->certificates[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct secret *

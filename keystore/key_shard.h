@@ -9,6 +9,7 @@
 #include "lib/format/ids.h"
 
 enum { KEY_SHARD_DEKS_MAX = 16, KEY_SHARD_GRANT_KEYS_MAX = 16, KEY_SHARD_WRAPPED_MAX = 128 };
+enum { KEY_SHARD_CERTIFICATES_MAX = 4096 };
 
 struct key_shard_anchor {
     uint32_t fence;
@@ -30,7 +31,7 @@ struct key_shard_dek {
     struct secret *key;               /* Owned. DEK_v */
 };
 
-/* Checks grants: K_grant by key_no and hour (exp / 3600). */
+/* Who may come, and with what: K_grant by key_no and hour (exp / 3600), and the registry. */
 struct key_grant_keys {
     uint32_t min_epoch;
     struct {
@@ -39,6 +40,8 @@ struct key_grant_keys {
         struct secret *key; /* Owned. */
     } keys[KEY_SHARD_GRANT_KEYS_MAX];
     size_t count;
+    uint8_t (*certificates)[32]; /* Owned. SHA-256 of each live service certificate. */
+    size_t certificates_count;
 };
 
 struct key_shard {
@@ -55,6 +58,9 @@ void key_grant_keys_free(struct key_grant_keys *keys);
 /* NULL where there is none. Borrowed. */
 const struct secret *
 key_grant_keys_find(const struct key_grant_keys *keys, uint32_t key_no, uint32_t hour);
+
+/* True if that certificate is registered. */
+bool key_grant_keys_registered(const struct key_grant_keys *keys, const uint8_t sha256[32]);
 
 DEFINE_OWNED(key_shard)
 DEFINE_OWNED(key_grant_keys)

@@ -42,6 +42,42 @@ static struct status grant_keys_of(
     return OK;
 }
 
+struct certificate_list {
+    struct arena *arena;
+    ProtobufCBinaryData *fields;
+    size_t count;
+    size_t room;
+};
+
+static struct status add_certificate(void *context, const struct registry_entry *entry)
+{
+    struct certificate_list *list = context;
+    uint64_t now_s = (uint64_t)clock_wall_s();
+
+    bool is_live = entry->not_after > now_s && (entry->retire_at == 0 || entry->retire_at > now_s);
+    if (!is_live || list->count == list->room) {
+        return OK; /* One that came since the count is told with the next anchor. */
+    }
+    return reply_fields_put(list->arena, BYTES_ARRAY(entry->sha256), &list->fields[list->count++]);
+}
+
+/* What the content DB admits peers by, so that it forgets a removed certificate within a second. */
+static struct status certificates_of(
+    struct key_service *service, struct arena *arena, ProtobufCBinaryData **ret_fields,
+    size_t *ret_count)
+{
+    struct certificate_list list = {.arena = arena, .room = registry_count(service->registry)};
+
+    list.fields = arena_zalloc(arena, list.room + 1, sizeof(*list.fields));
+    if (list.fields == NULL) {
+        return FAIL(NO_MEMORY, "certificates");
+    }
+    TRY(registry_each(service->registry, add_certificate, &list));
+    *ret_fields = list.fields;
+    *ret_count = list.count;
+    return OK;
+}
+
 static struct status
 take_wrapped(const Triad__Key__OpenShardRequest *in, struct key_shard_wrapped *wrapped)
 {
@@ -119,6 +155,7 @@ static struct status put_shard(
         reply->n_deks++;
     }
     TRY(put_anchor(arena, &shard->anchor, &reply->anchor));
+    TRY(certificates_of(service, arena, &reply->certificates, &reply->n_certificates));
     return grant_keys_of(service, arena, number, &reply->grant_keys, &reply->n_grant_keys);
 }
 
@@ -160,6 +197,7 @@ struct status shard_service_anchor(
     memcpy(anchor.chain_tag, in->anchor->chain_tag.data, sizeof(anchor.chain_tag));
     TRY(shards_anchor(service->shards, in->shard, &instance, &anchor));
     out->min_epoch = grants_epoch(service->grants);
+    TRY(certificates_of(service, rpc_call_arena(call), &out->certificates, &out->n_certificates));
     return grant_keys_of(
         service, rpc_call_arena(call), in->shard, &out->grant_keys, &out->n_grant_keys);
 }

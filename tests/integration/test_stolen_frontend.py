@@ -6,6 +6,7 @@ And the same for other certificates that are not what they should be.
 import os
 import socket
 import ssl
+import time
 
 import pytest
 from rpc import Caller, content, key, blob, methods
@@ -160,6 +161,10 @@ def test_an_unregistered_certificate_gets_no_keys(victim):
     stranger = Caller(victim, victim.issue("frontend", "stranger"))
     for service, method in [("keys", "IssueTokens"), ("keys", "GetAccountKeys"), ("identity", "Authorize")]:
         assert stranger.call("keystore", service, method)[0] == "DENIED"
+    for method in ("ListAccounts", "OpenLease", "ResolveBucket"):
+        assert stranger.call("contentdb", "content", method)[0] == "DENIED"
+    steward = Caller(victim, victim.issue("steward", "stranger"))
+    assert steward.call("contentdb", "content", "TakeSteward")[0] == "DENIED"
 
 
 def test_wrong_role_certificates(victim):
@@ -181,8 +186,12 @@ def test_removed_certificate_stops_at_once(victim):
         stolen = Caller(victim, victim.data / "frontend/tls")
         assert stolen.call("keystore", "keys", "GetAccountKeys")[0] == "DENIED"
         assert stolen.call("keystore", "identity", "Authorize")[0] == "DENIED"
+        time.sleep(1.5)  # The content DB hears of it with its next anchor.
+        for method in ("ListAccounts", "OpenLease", "ResolveBucket", "Lookup"):
+            assert stolen.call("contentdb", "content", method)[0] == "DENIED"
     finally:
         victim.triad("cert", "add", "--file", str(victim.data / "frontend/tls/cert.pem"))
+        time.sleep(1.5)
 
 
 @pytest.mark.parametrize("daemon", ["keystore", "contentdb", "blob1"])
