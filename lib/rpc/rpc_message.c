@@ -290,7 +290,7 @@ struct status rpc_message_unpack(
     }
     const grpc_slice_buffer *slices = &bytes->data.raw.slice_buffer;
     struct cursor cursor = {.slices = slices};
-    struct bytes head;
+    struct bytes head = {.size = 0}; /* gcc with TSan does not see that it is set. */
     struct rpc_pieces payload;
     size_t head_size = 0;
     TRY(find_payload(&cursor, &head_size));
