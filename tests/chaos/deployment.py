@@ -1,0 +1,324 @@
+"""A whole Triad of plain processes under the test's hand, one network namespace each where possible.
+
+It is what the faults pull at: launch, kill, pause, cut, a proxy's levers. Threads may share it.
+"""
+
+import http.client
+import os
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import bootstrap
+import spaces as namespaces
+from leftovers import Run, command_of
+from proxy import Proxy
+
+REPO = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("TRIAD_BIN", REPO / "bazel-bin"))
+PORTS = {"keystore": 7201, "contentdb": 7302, "blobnode": 7301, "steward": 7400, "frontend": 9000}
+ADMIN = 100  # The admin port lies so far above the daemon's.
+
+Endpoint = namedtuple("Endpoint", "name host port")
+
+
+def free_ports(count):
+    """The first of so many ports on loopback that are free now."""
+    for _ in range(200):
+        base = random.SystemRandom().randrange(20000, 32000, 50)
+        try:
+            for port in range(base, base + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+    raise RuntimeError("no free block of ports")
+
+
+class Deployment:
+    def __init__(self, nodes=6, accounts=1, frontends=2, binaries=BIN, preload=None, volumes=None,
+                 proxies=(), options=None, spaces=None):
+        self.blobs = [f"blob{i + 1}" for i in range(nodes)]
+        self.frontends = [f"frontend{i + 1}" for i in range(frontends)]
+        self.names = ["keystore", "contentdb", *self.blobs, "steward", *self.frontends]
+        self.accounts, self.binaries, self.preload = accounts, Path(binaries), preload
+        self.options = options or {}
+        why_not = namespaces.why_not() if spaces is not False else "not wanted"
+        if spaces and why_not:
+            raise RuntimeError(f"no network namespaces: {why_not}")
+        self.why_no_cuts, self.can_cut = why_not, why_not is None
+        self.rigs = {name: rig for name, rig in (volumes or {}).items() if hasattr(rig, "restore")}
+        self._volumes, self._edges = dict(volumes or {}), [tuple(edge) for edge in proxies]
+        self.access_key = self.secret_key = self._spaces = self.data = None
+        self.deaths = []         # (name, exit code) of daemons that ended without being killed by us.
+        self.proxies = {}        # (client or "*", server) -> Proxy
+        self._processes, self._killed = {}, set()
+        self._run, self._lock = None, threading.RLock()
+
+    # ---------------------------------------------------------------- all of it
+
+    def start(self):
+        self._run = Run("cluster")
+        self.data = self._run.directory
+        try:
+            if self.can_cut:
+                self._spaces = namespaces.Spaces(self._run.tag, self.names)
+                self._spaces.start()
+            else:
+                self._base = free_ports(2 * len(self.names))
+            for name, rig in self.rigs.items():
+                self._volumes[name] = rig.mount()
+            for client, server in self._edges:
+                host = self._spaces.home if self.can_cut else "127.0.0.1"
+                self.proxies[client, server] = Proxy(host, self.address(server))
+            bootstrap.bring_up(self)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self):
+        """Ends and removes everything; the directory stays with TRIAD_KEEP=1. A rig is closed too."""
+        with self._lock:
+            run, self._run = self._run, None
+            if run is None:
+                return
+            for name in self.names:
+                self.kill(name)
+            for proxy in self.proxies.values():
+                proxy.close()
+            for rig in self.rigs.values():
+                rig.close()
+            keep = bool(os.environ.get("TRIAD_KEEP"))
+            if keep:
+                print(f"kept {self.data}")
+            run.close(keep)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---------------------------------------------------------------- names and places
+
+    def role_of(self, name):
+        return name.rstrip("0123456789") if not name.startswith("blob") else "blobnode"
+
+    def address(self, name):
+        """(host, port) where the daemon listens."""
+        if self.can_cut:
+            return self._spaces.address(name), PORTS[self.role_of(name)]
+        return "127.0.0.1", self._base + 2 * self.names.index(name)
+
+    def admin(self, name):
+        host, port = self.address(name)
+        return host, port + (ADMIN if self.can_cut else 1)
+
+    def way(self, client, server):
+        """host:port where this client finds that server: its proxy, or itself."""
+        proxy = self.proxies.get((client, server))
+        return "{}:{}".format(*(proxy.address if proxy else self.address(server)))
+
+    def binary(self, role):
+        return self.data / "bin" / role
+
+    def configuration(self, name):
+        return self.data / name / f"{self.role_of(name)}.conf"
+
+    def directory(self, name):
+        """The daemon's data directory."""
+        return Path(self._volumes.get(name, self.data / name)) / "data"
+
+    @property
+    def endpoints(self):
+        return [Endpoint(name, *self.address(name)) for name in self.frontends]
+
+    @property
+    def ca(self):
+        return self.data / self.frontends[0] / "s3/ca.pem"
+
+    # ---------------------------------------------------------------- processes
+
+    def launch(self, name, wrapper=()):
+        """Starts a daemon that does not run; wrapper: words before its command, as of strace."""
+        with self._lock:
+            if self._run is None or self.alive(name):
+                return
+            command = [*(self._spaces.command(name) if self.can_cut else []), *map(str, wrapper),
+                       *self._command(name)]
+            environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+            if self.preload:
+                environment["LD_PRELOAD"] = str(self.preload)
+            self._killed.discard(name)
+            with open(self.data / name / "log", "ab") as log:
+                # A session of its own: Ctrl-C is for the test, which then ends it.
+                self._processes[name] = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
+                    cwd=self.data / name, start_new_session=True)
+
+    def _command(self, name):
+        return [str(self.binary(self.role_of(name))), "--config", str(self.configuration(name))]
+
+    def pid(self, name):
+        """The daemon's own pid, also under a wrapper; None where it does not run."""
+        process = self._processes.get(name)
+        if process is None or process.poll() is not None:
+            return None
+        wanted, waiting = self._command(name), [process.pid]
+        while waiting:
+            pid = waiting.pop()
+            if command_of(pid) == wanted:
+                return pid
+            waiting += children(pid)
+        return None
+
+    def alive(self, name):
+        """Whether it runs, or is about to: paused is alive."""
+        with self._lock:
+            process = self._processes.get(name)
+            if process is None:
+                return False
+            if process.poll() is None:
+                return True
+            del self._processes[name]
+            if name not in self._killed:
+                self.deaths.append((name, process.returncode))
+            return False
+
+    def kill(self, name):
+        """SIGKILL, and it is gone on the return."""
+        with self._lock:
+            process = self._processes.get(name)
+            if process is None or not self.alive(name):
+                return
+            self._killed.add(name)
+            pid = self.pid(name)
+            if pid not in (None, process.pid):
+                self._signal(pid, signal.SIGKILL)
+                try:  # Its wrapper ends with it.
+                    process.wait(timeout=5)
+                except subprocess.TimeoutExpired:
+                    pass
+            process.kill()
+            process.wait()
+            del self._processes[name]
+
+    def pause(self, name):
+        """SIGSTOP; on the return every thread stands still."""
+        pid = self.pid(name)
+        self._signal(pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 2
+        while pid is not None and not stands_still(pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def resume(self, name):
+        self._signal(self.pid(name), signal.SIGCONT)
+
+    @staticmethod
+    def _signal(pid, number):
+        if pid is not None:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    # ---------------------------------------------------------------- what they say
+
+    def _ask(self, name, path, seconds):
+        connection = http.client.HTTPConnection(*self.admin(name), timeout=seconds)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def ready(self, name):
+        try:
+            return self._ask(name, "/health", 1).startswith("ready")
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def wait_ready(self, name, seconds):
+        """Seconds that it took from now on."""
+        begin = time.monotonic()
+        while not self.ready(name):
+            is_dead = not self.alive(name)
+            if is_dead or time.monotonic() - begin > seconds:
+                what = "does not run" if is_dead else f"is not ready after {seconds} s"
+                raise RuntimeError(f"{name} {what}; its log ends:\n{self.log(name)[-1500:]}")
+            time.sleep(0.02)
+        return time.monotonic() - begin
+
+    def metrics(self, name):
+        lines = [line.split() for line in self._ask(name, "/metrics", 5).splitlines()
+                 if line and not line.startswith("#")]
+        return {words[0]: float(words[1]) for words in lines}
+
+    def log(self, name):
+        return (self.data / name / "log").read_text(encoding="utf-8", errors="replace")
+
+    def execute(self, *words, check=True):
+        done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=60, check=False)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{' '.join(map(str, words))}: {done.stdout}{done.stderr}")
+        return done
+
+    def triad(self, *words, check=True, config=True):
+        """The CLI, with the operator's certificate."""
+        more = ["--config", self.data / "triad.conf"] if config else []
+        return self.execute(self.binary("triad"), *words, *more, check=check)
+
+    # ---------------------------------------------------------------- the network
+
+    def cut(self, a, b):
+        """No packet goes between a and b any more, until heal. b may be "*": all other daemons.
+
+        A proxied edge goes through us: there the proxy stalls.
+        """
+        if not self.can_cut:
+            raise RuntimeError(f"cannot cut: {self.why_no_cuts}")
+        with self._lock:
+            self._spaces.cut(a, b)
+            self._stall_proxies()
+
+    def heal(self, *pair):
+        """Lifts the cut of this pair, or all cuts."""
+        with self._lock:
+            if self.can_cut and self._spaces is not None:
+                self._spaces.heal(*pair)
+                self._stall_proxies()
+
+    def _stall_proxies(self):
+        for edge, proxy in self.proxies.items():
+            cuts = self._spaces.cuts
+            is_cut = edge in cuts or edge[::-1] in cuts or any((name, "*") in cuts for name in edge)
+            (proxy.stall if is_cut else proxy.flow)()
+
+    def proxy(self, a, b):
+        return self.proxies[a, b]
+
+
+def stands_still(pid):
+    """Whether all threads of a process are stopped (or the process is gone)."""
+    try:
+        states = [(task / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+                  for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return False
+    return all(state in "TtZX" for state in states)
+
+
+def children(pid):
+    try:
+        return [int(word) for task in Path(f"/proc/{pid}/task").iterdir()
+                for word in (task / "children").read_text(encoding="ascii").split()]
+    except OSError:
+        return []
