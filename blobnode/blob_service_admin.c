@@ -1,6 +1,7 @@
 #include "blobnode/blob_service.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/log.h"
+#include "lib/version/version.h"
 #include "proto/blob.pb-c.h"
 
 static struct bytes view(const ProtobufCBinaryData *bytes)
@@ -158,7 +159,8 @@ struct status blob_service_node_status(
     struct arena *arena = rpc_call_arena(call);
     reply->accounts = arena_zalloc(arena, stat.accounts + 1, sizeof(*reply->accounts));
     reply->node_id = arena_text(arena, bytes_text(service->node_id));
-    if (reply->accounts == NULL || reply->node_id == NULL) {
+    reply->version = arena_text(arena, bytes_text(TRIAD_VERSION));
+    if (reply->accounts == NULL || reply->node_id == NULL || reply->version == NULL) {
         return FAIL(NO_MEMORY, "status");
     }
     for (size_t i = 0; i < stat.accounts; i++) {
@@ -171,5 +173,6 @@ struct status blob_service_node_status(
         reply->n_accounts = i + 1;
     }
     reply->free_bytes = stat.free_bytes;
+    reply->now_ms = (uint64_t)clock_wall_ms();
     return OK;
 }

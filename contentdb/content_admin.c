@@ -5,7 +5,9 @@
 #include "contentdb/plan_lease.h"
 #include "contentdb/reply_bytes.h"
 #include "contentdb/upload_sweep.h"
+#include "lib/base/clock.h"
 #include "lib/telemetry/log.h"
+#include "lib/version/version.h"
 
 enum { BUCKETS_MAX = 10000, ACCOUNTS_MAX = 100000, COUNT_MAX = 100000, BUCKET_NAME_MIN = 3 };
 
@@ -335,7 +337,8 @@ struct status content_admin_status(
     reply->row_bytes = stats.row_bytes;
     reply->shard = service->options.shard;
     reply->accounts = (uint32_t)atomic_load(&service->last_account);
-    TRY(reply_bytes_text(rpc_call_arena(call), bytes_text("1"), &reply->version));
+    TRY(reply_bytes_text(rpc_call_arena(call), bytes_text(TRIAD_VERSION), &reply->version));
+    reply->now_ms = (uint64_t)clock_wall_ms();
     struct bytes none = bytes_of(NULL, 0);
     TRY(each_row(kv, row_key_prefix(&key, 'N', none), COUNT_MAX, NULL, count_row, &reply->buckets));
     TRY(each_row(kv, row_key_prefix(&key, 'Q', none), COUNT_MAX, NULL, count_row, &reply->repairs));

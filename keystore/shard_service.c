@@ -2,6 +2,7 @@
 
 #include "keystore/reply_fields.h"
 #include "lib/base/clock.h"
+#include "lib/version/version.h"
 
 struct grant_keys {
     struct arena *arena;
@@ -267,7 +268,8 @@ struct status shard_service_status(
     if (list.messages == NULL) {
         return FAIL(NO_MEMORY, "shards");
     }
-    TRY(reply_fields_put_text(list.arena, bytes_text("1"), &out->version));
+    TRY(reply_fields_put_text(list.arena, bytes_text(TRIAD_VERSION), &out->version));
+    out->now_ms = (uint64_t)clock_wall_ms();
     out->is_delegated = keysets_is_delegated(service->keysets);
     out->certificates = registry_count(service->registry);
     out->audit_records = audit_records(service->audit);

@@ -6,6 +6,7 @@
 #include "lib/base/task.h"
 #include "lib/telemetry/log.h"
 #include "lib/telemetry/metric.h"
+#include "lib/version/version.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { REQUEST_MAX = 4096, REQUEST_MS = 2000, METRICS_MAX = 1 << 20, ADDRESS_MAX = 256 };
 
@@ -21,6 +23,7 @@ struct admin {
     int listen_fd;
     int stop_fd; /* An eventfd, readable when the thread shall end. */
     int port;
+    const char *name; /* A literal. */
     const char *(*health)(void *context);
     void *context; /* Outlives us. */
     struct task task;
@@ -131,14 +134,32 @@ static void write_all(int fd, struct bytes bytes, int64_t deadline_ms)
     }
 }
 
-static void respond(int fd, const char *line, struct bytes body, int64_t deadline_ms)
+/* RFC 9110, 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale. */
+static void print_date(char ret[64])
 {
-    char head[256];
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = clock_wall_s();
+    struct tm tm;
+    CHECK(gmtime_r(&now, &tm) != NULL);
+    snprintf(
+        ret, 64, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+        months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void
+respond(const struct admin *admin, int fd, const char *line, struct bytes body, int64_t deadline_ms)
+{
+    char date[64];
+    char head[320];
+    print_date(date);
     int size = snprintf(
         head, sizeof(head),
-        "HTTP/1.0 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "HTTP/1.0 %s\r\nServer: triad-%s/" TRIAD_VERSION
+        "\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
         "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-        line, body.size);
+        line, admin->name, date, body.size);
     CHECK(size > 0 && (size_t)size < sizeof(head));
     write_all(fd, bytes_of(head, (size_t)size), deadline_ms);
     write_all(fd, body, deadline_ms);
@@ -150,18 +171,20 @@ static void respond_health(struct admin *admin, int fd, int64_t deadline_ms)
     char text[256];
     snprintf(text, sizeof(text), "%s\n", waiting == NULL ? "ready" : waiting);
     respond(
-        fd, waiting == NULL ? "200 OK" : "503 Service Unavailable", bytes_text(text), deadline_ms);
+        admin, fd, waiting == NULL ? "200 OK" : "503 Service Unavailable", bytes_text(text),
+        deadline_ms);
 }
 
-static void respond_metrics(int fd, int64_t deadline_ms)
+static void respond_metrics(const struct admin *admin, int fd, int64_t deadline_ms)
 {
     BUFFER(text, METRICS_MAX);
     metric_expose(&text);
     if (!status_ok(buffer_status(&text))) {
-        respond(fd, "500 Internal Server Error", bytes_text("too many metrics\n"), deadline_ms);
+        respond(
+            admin, fd, "500 Internal Server Error", bytes_text("too many metrics\n"), deadline_ms);
         return;
     }
-    respond(fd, "200 OK", buffer_bytes(&text), deadline_ms);
+    respond(admin, fd, "200 OK", buffer_bytes(&text), deadline_ms);
 }
 
 /* True if head asks for path, with or without a query. */
@@ -177,7 +200,7 @@ static void serve(struct admin *admin, int fd)
     char head[REQUEST_MAX + 1] = "";
     int64_t deadline_ms = clock_monotonic_ms() + REQUEST_MS;
     if (!read_head(fd, head, deadline_ms)) {
-        respond(fd, "400 Bad Request", bytes_text("bad request\n"), deadline_ms);
+        respond(admin, fd, "400 Bad Request", bytes_text("bad request\n"), deadline_ms);
         return;
     }
     if (asks_for(head, "/health")) {
@@ -185,10 +208,10 @@ static void serve(struct admin *admin, int fd)
         return;
     }
     if (asks_for(head, "/metrics")) {
-        respond_metrics(fd, deadline_ms);
+        respond_metrics(admin, fd, deadline_ms);
         return;
     }
-    respond(fd, "404 Not Found", bytes_text("GET /health or /metrics\n"), deadline_ms);
+    respond(admin, fd, "404 Not Found", bytes_text("GET /health or /metrics\n"), deadline_ms);
 }
 
 static void run(void *context)
@@ -219,14 +242,15 @@ static void run(void *context)
 }
 
 struct status admin_start(
-    const char *address, const char *(*health)(void *context), void *context,
+    const char *address, const char *name, const char *(*health)(void *context), void *context,
     struct admin **ret_admin)
 {
     OWNED(admin) struct admin *admin = malloc(sizeof(*admin));
     if (admin == NULL) {
         return FAIL(NO_MEMORY, "admin port");
     }
-    *admin = (struct admin){.listen_fd = -1, .stop_fd = -1, .health = health, .context = context};
+    *admin = (struct admin){
+        .listen_fd = -1, .stop_fd = -1, .name = name, .health = health, .context = context};
     struct addrinfo *list = NULL;
     TRY(resolve(address, &list));
     struct status status = listen_on(list, &admin->listen_fd);

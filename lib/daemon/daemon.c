@@ -208,7 +208,7 @@ static struct status live(const struct daemon_spec *spec, const void *settings)
     OWNED(admin) struct admin *admin = NULL;
     const char *address = spec->admin_address == NULL ? "" : spec->admin_address(settings);
     if (address[0] != '\0') {
-        TRY(admin_start(address, health, NULL, &admin));
+        TRY(admin_start(address, spec->name, health, NULL, &admin));
     }
     log_event(
         LOG_INFO, "starting", LOG_INT("pid", getpid()),

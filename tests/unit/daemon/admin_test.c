@@ -3,6 +3,7 @@
 #include "lib/daemon/admin.h"
 
 #include "lib/base/clock.h"
+#include "lib/version/version.h"
 #include "tests/support/cmocka.h"
 
 #include <arpa/inet.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 static struct admin *admin;
 static _Atomic(const char *) waiting;
@@ -23,7 +25,7 @@ static const char *health(void *context)
 static int setup(void **state)
 {
     (void)state;
-    return status_ok(admin_start("127.0.0.1:0", health, NULL, &admin)) ? 0 : -1;
+    return status_ok(admin_start("127.0.0.1:0", "sample", health, NULL, &admin)) ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -73,6 +75,24 @@ static void health_says_what_is_waited_for(void **state)
     assert_non_null(strstr(got, "\r\n\r\nready\n"));
 }
 
+static void every_answer_tells_who_answers_and_its_clock(void **state)
+{
+    (void)state;
+    const char *requests[] = {"GET /health HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *got = ask(requests[i]);
+        assert_non_null(strstr(got, "\r\nServer: triad-sample/" TRIAD_VERSION "\r\n"));
+        const char *date = strstr(got, "\r\nDate: ");
+        assert_non_null(date);
+        struct tm tm = {.tm_year = 0};
+        const char *end = strptime(date + 8, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        assert_non_null(end);
+        assert_memory_equal(end, "\r\n", 2);
+        int64_t behind_s = clock_wall_s() - timegm(&tm);
+        assert_true(behind_s >= 0 && behind_s <= 2);
+    }
+}
+
 static void metrics_are_exposed(void **state)
 {
     (void)state;
@@ -113,11 +133,11 @@ static void a_bad_address_is_refused(void **state)
 {
     (void)state;
     struct admin *other = NULL;
-    assert_status(admin_start("localhost", health, NULL, &other), STATUS_INVALID);
-    assert_status(admin_start("127.0.0.1:http", health, NULL, &other), STATUS_INVALID);
+    assert_status(admin_start("localhost", "sample", health, NULL, &other), STATUS_INVALID);
+    assert_status(admin_start("127.0.0.1:http", "sample", health, NULL, &other), STATUS_INVALID);
     char same[32];
     snprintf(same, sizeof(same), "127.0.0.1:%d", admin_port(admin));
-    assert_false(status_ok(admin_start(same, health, NULL, &other)));
+    assert_false(status_ok(admin_start(same, "sample", health, NULL, &other)));
     assert_null(other);
 }
 
@@ -125,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(health_says_what_is_waited_for),
+        cmocka_unit_test(every_answer_tells_who_answers_and_its_clock),
         cmocka_unit_test(metrics_are_exposed),
         cmocka_unit_test(other_questions_are_refused),
         cmocka_unit_test(a_long_head_is_refused),
