@@ -1,5 +1,6 @@
 #include "blobnode/blob_account_state.h"
 #include "lib/base/check.h"
+#include "lib/base/mutant.h"
 
 #include <stdlib.h>
 
@@ -138,11 +139,14 @@ static void put_some(
 {
     uint64_t lsns[BLOB_ITEMS_MAX];
     bool has_space = blob_account_state_space(account) > 0;
+    if (MUTANT_ACKNOWLEDGE_BEFORE_FSYNC) {
+        IGNORE(segment_log_sync(account->log, segment_log_last(account->log)));
+    }
     for (size_t i = 0; i < count; i++) {
         lsns[i] = 0;
         ret_outcomes[i] = put_one(account, &items[i], has_space, &lsns[i]);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !MUTANT_ACKNOWLEDGE_BEFORE_FSYNC; i++) {
         if (ret_outcomes[i] != BLOB_STORED && ret_outcomes[i] != BLOB_SAME) {
             continue;
         }

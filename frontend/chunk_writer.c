@@ -2,6 +2,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/mutant.h"
 #include "lib/base/task.h"
 #include "lib/crypto/key_wrap.h"
 #include "lib/crypto/random.h"
@@ -161,6 +162,9 @@ static struct status put_start(struct chunk_write *write, unsigned index, struct
     }
     struct fragment_name name = {.account = write->slots[index].account, .copy = (uint8_t)index};
     memcpy(name.chunk.bytes, write->context.chunk_id, CHUNK_ID_SIZE);
+    if (MUTANT_ONE_ACCOUNT) {
+        name.account = write->slots[0].account;
+    }
 
     pthread_mutex_lock(&write->mutex);
     struct put_slot *slot = &write->slots[index];

@@ -1,6 +1,7 @@
 #include "lib/daemon/daemon.h"
 
 #include "lib/base/check.h"
+#include "lib/base/mutant.h"
 #include "lib/crypto/secret.h"
 #include "lib/daemon/admin.h"
 #include "lib/telemetry/log.h"
@@ -214,6 +215,10 @@ static struct status live(const struct daemon_spec *spec, const void *settings)
         LOG_INFO, "starting", LOG_INT("pid", getpid()),
         LOG_INT("admin_port", admin == NULL ? 0 : admin_port(admin)));
 
+    if (MUTANT_IS_BUILT) {
+        log_event(
+            LOG_ERROR, "MUTANT: broken on purpose, loses data", LOG_TEXT("mutant", MUTANT_NAME));
+    }
     void *daemon = NULL;
     struct status started = spec->start(settings, &daemon);
     if (!status_ok(started)) {

@@ -2,6 +2,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/file.h"
+#include "lib/base/mutant.h"
 #include "lib/kv/segment_log.h"
 #include "lib/kv/shard_nodes.h"
 
@@ -105,8 +106,12 @@ static struct status embedded_log_append(struct shard_store *store, struct bytes
     TRY(check_alive(embedded));
     TRY(index_reserve(embedded));
     struct segment_record written;
+    if (MUTANT_COMMIT_BEFORE_FSYNC) {
+        TRY(segment_log_sync(embedded->log, segment_log_last(embedded->log)));
+    }
     TRY(note(embedded, segment_log_append(embedded->log, record_id, 0, &record, 1, &written)));
-    struct status status = segment_log_sync(embedded->log, written.lsn);
+    struct status status =
+        MUTANT_COMMIT_BEFORE_FSYNC ? OK : segment_log_sync(embedded->log, written.lsn);
     if (!status_ok(status)) {
         embedded->is_broken = true;
         return status;
