@@ -10,11 +10,6 @@
 
 enum { ACCOUNT_SIZE = 16 };
 
-static struct bytes view(const ProtobufCBinaryData *data)
-{
-    return bytes_of(data->data, data->len);
-}
-
 /* Keys first, then the store, then the number that makes it visible: each step is idempotent. */
 static int add(struct cli *cli, struct session *session, uint8_t account[ACCOUNT_SIZE])
 {
@@ -108,7 +103,7 @@ int command_account_list(struct cli *cli)
         const Triad__Content__Account *row = reply->accounts[i];
         cJSON *json = cJSON_CreateObject();
         cJSON_AddNumberToObject(json, "number", row->number);
-        cJSON_AddStringToObject(json, "account", cli_hex(cli, view(&row->account)));
+        cJSON_AddStringToObject(json, "account", cli_hex(cli, session_bytes(&row->account)));
         cJSON_AddStringToObject(json, "node", row->node_id);
         cJSON_AddStringToObject(json, "address", row->address);
         cJSON_AddStringToObject(json, "tls_name", row->tls_name);

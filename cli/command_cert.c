@@ -11,16 +11,11 @@
 
 enum { PEM_MAX = 64 * 1024 };
 
-static struct bytes view(const ProtobufCBinaryData *data)
-{
-    return bytes_of(data->data, data->len);
-}
-
 static cJSON *info_json(struct cli *cli, const Triad__Key__CertInfo *info)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "uri", info->uri);
-    cJSON_AddStringToObject(json, "sha256", cli_hex(cli, view(&info->sha256)));
+    cJSON_AddStringToObject(json, "sha256", cli_hex(cli, session_bytes(&info->sha256)));
     cJSON_AddNumberToObject(json, "not_after", (double)info->not_after);
     cJSON_AddNumberToObject(json, "added", (double)info->added);
     if (info->retire_at != 0) {

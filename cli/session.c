@@ -20,7 +20,7 @@ static const struct config_option session_options[] = {
 #undef OPTION
 };
 
-enum { REPLIES_MAX = 256, MESSAGE_MAX = 4 * 1024 * 1024 };
+enum { REPLIES_MAX = 256, ERROR_MAX = 4096, MESSAGE_MAX = 4 * 1024 * 1024 };
 
 struct session {
     struct cli *cli; /* Outlives us. */
@@ -29,35 +29,21 @@ struct session {
     struct rpc_channel *peers[2]; /* Owned; by enum session_peer, opened when first asked. */
     struct rpc_reply *replies[REPLIES_MAX]; /* Owned. */
     size_t replies_count;
+    bool is_quiet;
 };
 
-static struct status load(struct cli *cli, struct session_settings *settings)
+const char *session_config_path(struct cli *cli)
 {
     const char *path = cli_text(cli, "config");
     if (path == NULL) {
         const char *home = getenv("HOME");
         path = arena_printf(&cli->arena, "%s/.triad/triad.conf", home != NULL ? home : "");
     }
-    BUFFER(error, 4096);
-    struct status status = config_load(
-        path, session_options, sizeof(session_options) / sizeof(session_options[0]), &cli->arena,
-        settings, &error);
-    if (!status_ok(status)) {
-        cli_fail_text(
-            cli, "%s: %.*s", path, (int)error.size,
-            error.size > 0 ? (const char *)error.data : status_text(status.code));
-    }
-    return status;
+    return path;
 }
 
-struct status session_open(struct cli *cli, struct session **ret_session)
+static struct status connect_as(struct session *session, struct buffer *error)
 {
-    OWNED(session) struct session *session = calloc(1, sizeof(*session));
-    if (session == NULL) {
-        return FAIL(NO_MEMORY, "session");
-    }
-    session->cli = cli;
-    TRY(load(cli, &session->settings));
     struct rpc_client_options options = {
         .tls =
             {.ca_file = session->settings.ca_file,
@@ -69,10 +55,53 @@ struct status session_open(struct cli *cli, struct session **ret_session)
     };
     struct status status = rpc_client_start(&options, &session->client);
     if (!status_ok(status)) {
-        cli_fail(cli, "read the operator's certificate", status);
-        return status;
+        buffer_printf(
+            error, "read the operator's certificate: %s (%s)%s%s", status_text(status.code),
+            status.where != NULL ? status.where : "-", status.cause != 0 ? ": " : "",
+            status.cause != 0 ? strerrordesc_np(status.cause) : "");
     }
+    return status;
+}
+
+static struct status
+start(struct cli *cli, bool is_quiet, struct buffer *error, struct session **ret_session)
+{
+    OWNED(session) struct session *session = calloc(1, sizeof(*session));
+    if (session == NULL) {
+        return FAIL(NO_MEMORY, "session");
+    }
+    session->cli = cli;
+    session->is_quiet = is_quiet;
+    TRY(config_load(
+        session_config_path(cli), session_options,
+        sizeof(session_options) / sizeof(session_options[0]), &cli->arena, &session->settings,
+        error));
+    TRY(connect_as(session, error));
     *ret_session = TAKE(session);
+    return OK;
+}
+
+struct status session_open(struct cli *cli, struct session **ret_session)
+{
+    BUFFER(error, ERROR_MAX);
+    struct status status = start(cli, false, &error, ret_session);
+    if (!status_ok(status)) {
+        while (error.size > 0 && error.data[error.size - 1] == '\n') {
+            error.size--;
+        }
+        buffer_add_u8(&error, 0);
+        cli_fail_text(
+            cli, "%s",
+            status_ok(buffer_status(&error)) ? (const char *)error.data : status_text(status.code));
+    }
+    return status;
+}
+
+struct status session_open_quiet(
+    struct cli *cli, int64_t timeout_ms, struct buffer *error, struct session **ret_session)
+{
+    TRY(start(cli, true, error, ret_session));
+    (*ret_session)->settings.timeout = (uint64_t)timeout_ms;
     return OK;
 }
 
@@ -99,12 +128,12 @@ static struct status call(
     }
     struct rpc_reply *reply = NULL;
     struct status status = rpc_call_wait(channel, request, &reply);
-    if (!status_ok(status)) {
+    if (!status_ok(status) && !session->is_quiet) {
         fprintf(
             stderr, "triad: %s: %s at %s: %s (%s)\n", session->cli->command->words, request->method,
             target, status_text(status.code), status.where != NULL ? status.where : "-");
-        return status;
     }
+    TRY(status);
     session->replies[session->replies_count++] = reply;
     *ret_reply = reply->message;
     return OK;
