@@ -196,9 +196,9 @@ class Deployment:
         """SIGKILL, and it is gone on the return."""
         with self._lock:
             process = self._processes.get(name)
+            self._killed.add(name)  # First: it may be dying already, of what was done to its disk.
             if process is None or not self.alive(name):
                 return
-            self._killed.add(name)
             pid = self.pid(name)
             if pid not in (None, process.pid):
                 self._signal(pid, signal.SIGKILL)

@@ -1,0 +1,26 @@
+"""The power of the whole site fails: every disk that can loses what was not synced, at the same moment.
+
+What was acknowledged is then nowhere but on the disks: no other node, and no memory, has it.
+"""
+
+
+class Blackout:
+    name, weight, hold = "blackout", 1, (0.3, 2.0)
+
+    def possible(self, deployment):
+        return len(getattr(deployment, "rigs", {})) > 1
+
+    def choose(self, deployment, random):
+        return {"names": sorted(deployment.rigs)}
+
+    def inject(self, deployment, what):
+        for name in what["names"]:  # All disks before the first daemon: nothing is synced in between.
+            deployment.rigs[name].cut()
+        for name in what["names"]:
+            deployment.kill(name)
+
+    def lift(self, deployment, what):
+        for name in what["names"]:
+            deployment.rigs[name].restore()
+        for name in what["names"]:
+            deployment.launch(name)
