@@ -192,6 +192,10 @@ class Deployment:
                 self.deaths.append((name, process.returncode))
             return False
 
+    def was_killed(self, name):
+        """Whether we killed it and did not launch it since."""
+        return name in self._killed
+
     def kill(self, name):
         """SIGKILL, and it is gone on the return."""
         with self._lock:

@@ -87,6 +87,10 @@ class PowerRig:
 
     # ---------------------------------------------------------------- levers
 
+    @property
+    def has_power(self):
+        return self._nbdkit is not None and self._nbdkit.poll() is None
+
     def mount(self):
         """The directory on the disk; mounted at the first call."""
         if self._loop is not None:
@@ -103,14 +107,14 @@ class PowerRig:
 
     def cut(self):
         """The power is gone: no write and no sync succeeds any more. Who uses the disk is to be killed."""
-        if self._nbdkit is not None and self._nbdkit.poll() is None:
+        if self.has_power:
             self.cuts += 1
             os.kill(self._nbdkit.pid, signal.SIGKILL)
             self._nbdkit.wait()
 
     def restore(self):
         """The power is back: a new mount of what was synced. Nothing must use the old one any more."""
-        if self._nbdkit is not None and self._nbdkit.poll() is None:
+        if self.has_power:
             return self.path
         self._release()
         return self.mount()

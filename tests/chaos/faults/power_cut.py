@@ -18,5 +18,8 @@ class PowerCut:
         deployment.kill(what["name"])
 
     def lift(self, deployment, what):
-        deployment.rigs[what["name"]].restore()
+        if not deployment.rigs[what["name"]].has_power:
+            # Somebody may have started it on the dead disk.
+            deployment.kill(what["name"])
+            deployment.rigs[what["name"]].restore()
         deployment.launch(what["name"])
