@@ -59,6 +59,8 @@ class _Bootstrap:
 
     def _binaries(self):
         """Copies: a build in the middle of a run changes nothing, and a pid's binary says whose it is."""
+        if not (self.it.binaries / "keystore/keystore").is_file():
+            raise RuntimeError(f"no binaries in {self.it.binaries}: build them, or set TRIAD_BIN")
         (self.it.data / "bin").mkdir()
         for role in ("keystore", "contentdb", "blobnode", "steward", "frontend"):
             shutil.copy(self.it.binaries / role / role, self.it.binary(role))

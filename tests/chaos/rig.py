@@ -89,28 +89,42 @@ class PowerRig:
 
     @property
     def has_power(self):
-        return self._nbdkit is not None and self._nbdkit.poll() is None
+        return self._loop is not None and self._nbdkit.poll() is None
 
     def mount(self):
-        """The directory on the disk; mounted at the first call."""
-        if self._loop is not None:
-            return self.path
-        socket, device = self._run.directory / "socket", self._run.directory / "nbd/nbd"
-        socket.unlink(missing_ok=True)
-        self._nbdkit = self._start(["nbdkit", "--foreground", "--unix", socket, "--filter=cache", "file",
-                                    self.disk, "cache=writeback"], socket.exists)
+        """The directory on the disk; mounted at the first call, wholly or not at all."""
+        if self._loop is None:
+            try:
+                self._power_on()
+            except BaseException:
+                self._power_off()
+                self._release()
+                raise
+        return self.path
+
+    def _power_on(self):
+        home = self._run.directory
+        socket, ready, device = home / "socket", home / "nbdkit.pid", home / "nbd/nbd"
+        for path in (socket, ready):
+            path.unlink(missing_ok=True)
+        # The file with its pid is there when it listens; the socket is there a little before.
+        self._nbdkit = self._start(["nbdkit", "--foreground", "--pidfile", ready, "--unix", socket,
+                                    "--filter=cache", "file", self.disk, "cache=writeback"], ready.exists)
         self._nbdfuse = self._start(["nbdfuse", device.parent, "--unix", socket], device.exists)
         self._loop = self._do("losetup", "--find", "--show", device)
         # ext4 would sync by itself each 5 s, and less would be lost than a disk may lose.
         self._do("mount", "-t", "ext4", "-o", "commit=300", self._loop, self.path)
-        return self.path
+
+    def _power_off(self):
+        if self._nbdkit is not None and self._nbdkit.poll() is None:
+            os.kill(self._nbdkit.pid, signal.SIGKILL)
+            self._nbdkit.wait()
 
     def cut(self):
         """The power is gone: no write and no sync succeeds any more. Who uses the disk is to be killed."""
         if self.has_power:
             self.cuts += 1
-            os.kill(self._nbdkit.pid, signal.SIGKILL)
-            self._nbdkit.wait()
+            self._power_off()
 
     def restore(self):
         """The power is back: a new mount of what was synced. Nothing must use the old one any more."""
@@ -135,7 +149,7 @@ class PowerRig:
     def close(self):
         if self._run is None:
             return
-        self.cut()
+        self._power_off()
         self._release()
         self._run.close()
         self._run = None

@@ -20,8 +20,10 @@ import spaces
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from deployment import Deployment
+from faults.blackout import Blackout
 from faults.flip import Flip, durable
 from faults.kill import Kill
+from faults.lie import Lie
 from faults.lost_reply import LostReply
 from faults.partition import Partition
 from faults.pause import Pause
@@ -377,6 +379,25 @@ def test_daemons_keep_what_they_acknowledged_over_a_power_cut(it, name):
     assert it.rigs[name].cuts >= 3 and not it.deaths
 
 
+def test_what_was_acknowledged_survives_a_blackout(it):
+    needs_rigs()
+    what, bodies = Blackout().choose(it, random.Random(1)), {}
+    assert what == {"names": sorted(RIGGED)}
+    for turn in range(3):
+        key = f"blackout/{turn}"
+        bodies[key] = os.urandom(300_000)
+        soon(lambda key=key: put(it, key, bodies[key]))
+        Blackout().inject(it, what)
+        assert not any(it.alive(name) for name in RIGGED)
+        for _ in range(2):  # May be lifted twice.
+            Blackout().lift(it, what)
+        for name in RIGGED:
+            assert it.wait_ready(name, 10) < 10
+    for key, body in bodies.items():
+        assert soon(lambda key=key: get(it, key)) == body
+    assert not it.deaths
+
+
 def test_a_daemon_that_does_not_sync_loses_what_it_acknowledged():
     """The other way round: with fsync made a no-op the same cut shows as loss."""
     needs_rigs()
@@ -424,6 +445,22 @@ def test_flips_damage_durable_fragments_of_one_account_and_reads_go_round_them(i
     for key, body in bodies.items():
         assert get(it, key) == get(it, key, 1) == body
     assert it.metrics(node)["triad_blob_get_corrupt_total"] > 0
+
+
+def test_lies_pass_the_nodes_own_checks_and_are_read_round(it):
+    node = it.rotten_node = "blob5"
+    bodies = {f"lie/{i}": os.urandom(size) for i, size in enumerate([500, 20_000, 70_000, 1_000_000] * 4)}
+    for key, body in bodies.items():
+        put(it, key, body)
+    before = {record.offset: bytes(record.payload()) for record in durable(it.directory(node))}
+    Lie().inject(it, Lie().choose(it, random.Random(1)) | {"count": 1000})
+    after = {record.offset: bytes(record.payload()) for record in durable(it.directory(node))}  # None refused.
+    assert len(before) > 8 and before.keys() == after.keys()
+    assert all(after[offset] != payload for offset, payload in before.items())
+    told = it.log("frontend1").count("repair reported")
+    for key, body in bodies.items():
+        assert get(it, key) == body
+    assert it.log("frontend1").count("repair reported") > told
 
 
 # ---------------------------------------------------------------- all of them

@@ -6,11 +6,13 @@
     lift(deployment, what)         undoes it; may be called twice; leaves the cluster able to heal
 """
 
+from .blackout import Blackout
 from .flip import Flip
 from .kill import Kill
+from .lie import Lie
 from .lost_reply import LostReply
 from .partition import Partition
 from .pause import LongPause, Pause
 from .power_cut import PowerCut
 
-ALL = [Kill(), Pause(), LongPause(), Partition(), LostReply(), Flip(), PowerCut()]
+ALL = [Kill(), Pause(), LongPause(), Partition(), LostReply(), Flip(), Lie(), PowerCut(), Blackout()]

@@ -20,7 +20,9 @@ class Blackout:
             deployment.kill(name)
 
     def lift(self, deployment, what):
-        for name in what["names"]:
+        dark = [name for name in what["names"] if not deployment.rigs[name].has_power]
+        for name in dark:
+            deployment.kill(name)  # Somebody may have started it on the dead disk.
             deployment.rigs[name].restore()
         for name in what["names"]:
             deployment.launch(name)
