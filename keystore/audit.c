@@ -32,6 +32,9 @@ struct audit {
     uint64_t seq;            /* Of the last record. */
     uint8_t hash[32];        /* Of the last record. */
     bool is_broken;
+    bool is_failed; /* A sync failed: the log takes nothing more. */
+    void (*on_fatal)(void *context, struct status status);
+    void *on_fatal_context;
 };
 
 static struct status hash_of(const uint8_t *record, uint8_t ret_hash[32])
@@ -68,7 +71,12 @@ static struct status scan(void *context, const struct segment_record *record, st
 struct status audit_open(const char *dir, struct audit **ret_audit, bool *ret_is_broken)
 {
     struct segment_log_options options = {
-        .segment_size = SEGMENT_BYTES, .space_reserve = SPACE_RESERVE, .prefill = true};
+        .segment_size = SEGMENT_BYTES,
+        .space_reserve = SPACE_RESERVE,
+        .prefill = true,
+        /* Each record names the one before: none may follow one that was lost. */
+        .ends_on_failed_sync = true,
+    };
     uint64_t damaged = 0;
 
     OWNED(audit) struct audit *audit = calloc(1, sizeof(*audit));
@@ -130,9 +138,30 @@ struct status audit_append(struct audit *audit, const struct audit_event *event,
     return OK;
 }
 
+void audit_on_fatal(
+    struct audit *audit, void (*on_fatal)(void *context, struct status status), void *context)
+{
+    LOCKED(&audit->mutex);
+    audit->on_fatal = on_fatal;
+    audit->on_fatal_context = context;
+}
+
+/* True the first time. */
+static bool note_failure(struct audit *audit)
+{
+    LOCKED(&audit->mutex);
+    bool is_first = !audit->is_failed;
+    audit->is_failed = true;
+    return is_first && audit->on_fatal != NULL;
+}
+
 struct status audit_sync(struct audit *audit, uint64_t lsn)
 {
-    return segment_log_sync(audit->log, lsn);
+    struct status status = segment_log_sync(audit->log, lsn);
+    if (!status_ok(status) && note_failure(audit)) {
+        audit->on_fatal(audit->on_fatal_context, status);
+    }
+    return status;
 }
 
 struct status audit_record(struct audit *audit, const struct audit_event *event)

@@ -60,6 +60,13 @@ struct audit;
 MUST_CHECK struct status audit_open(const char *dir, struct audit **ret_audit, bool *ret_is_broken);
 void audit_free(struct audit *audit);
 
+/*
+ * Called once, when a sync has failed: records are lost, and what followed them would be no chain,
+ * so that nothing is taken any more until the log is opened again. Set before other threads append.
+ */
+void audit_on_fatal(
+    struct audit *audit, void (*on_fatal)(void *context, struct status status), void *context);
+
 MUST_CHECK struct status
 audit_append(struct audit *audit, const struct audit_event *event, uint64_t *ret_lsn);
 

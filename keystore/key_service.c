@@ -84,6 +84,7 @@ static struct status open_audit(struct key_service *service)
 
     TRY(path_of(service->options.data_dir, "audit", path));
     TRY(audit_open(path, &service->audit, &is_broken));
+    audit_on_fatal(service->audit, service->options.on_fatal, NULL);
     if (is_broken) {
         log_event(LOG_ERROR, "the audit log was changed or lost records");
     }

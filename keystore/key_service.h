@@ -28,7 +28,7 @@ struct key_service_options {
     uint64_t handle_life_s;
     uint64_t authorize_rate_max;
     size_t cache_entries;
-    void (*on_fatal)(void *context, struct status status); /* A vault is lost. */
+    void (*on_fatal)(void *context, struct status status); /* A vault or the audit log. */
 };
 
 struct key_service {

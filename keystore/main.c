@@ -33,10 +33,10 @@ struct keystore {
     bool is_stopping; /* Guarded by mutex. */
 };
 
-static void vault_lost(void *context, struct status status)
+static void storage_lost(void *context, struct status status)
 {
     (void)context;
-    daemon_fail(status, "a vault cannot be written any more");
+    daemon_fail(status, "a vault or the audit log cannot be written any more");
 }
 
 /* Wait until the next review of the signing pairs; true when the daemon stops. */
@@ -73,7 +73,7 @@ open_service(const struct keystore_settings *settings, struct keystore *keystore
     TRY(keystore_settings_check(settings));
     TRY(seal_read_key_file(settings->seal_key_file, false, &slot_key));
     struct key_service_options options = keystore_settings_service(settings, slot_key);
-    options.on_fatal = vault_lost;
+    options.on_fatal = storage_lost;
     return key_service_open(&options, &keystore->service);
 }
 

@@ -209,6 +209,9 @@ static struct status roll(struct segment_log *log)
     if (had_file) {
         struct status status = segment_log_sync(log, log->last);
         CHECK(status_ok(status) || log->is_sealed);
+        if (log->is_sealed && log->options.ends_on_failed_sync) {
+            return FAIL(IO, "a sync of the log failed before");
+        }
     }
     if (log->lost_count == LOST_MAX) {
         return FAIL(IO, "too many failed syncs");

@@ -26,6 +26,9 @@ struct segment_log_options {
     /* Write zeros when a segment is made, so that syncs do not even convert extents: for small
      * segments with many small syncs. */
     bool prefill;
+    /* After a failed sync no record is taken any more. For logs whose records build on the ones
+     * before: what builds on a lost one must not survive it. */
+    bool ends_on_failed_sync;
 };
 
 struct segment_record {

@@ -1,10 +1,14 @@
-/* The audit log goes on over restarts, and a byte changed or a record lost is found. */
+/*
+ * The audit log goes on over restarts, a byte changed or a record lost is found, and a disk that
+ * fails is not mistaken for that.
+ */
 
 #include "keystore/audit.h"
 
 #include "tests/support/cmocka.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +16,19 @@
 #include <unistd.h>
 
 static char dir[64];
+static bool sync_fails; /* The next one. */
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+    if (sync_fails) {
+        sync_fails = false;
+        errno = EIO;
+        return -1;
+    }
+    return __real_fdatasync(fd);
+}
 
 static int setup(void **state)
 {
@@ -117,11 +134,46 @@ static void a_flipped_byte_breaks_the_chain(void **state)
     audit_free(audit);
 }
 
+static void count_fatal(void *context, struct status status)
+{
+    int *count = context;
+
+    assert_int_equal(status.code, STATUS_IO);
+    *count += 1;
+}
+
+static void after_a_failed_sync_nothing_follows_what_was_lost(void **state)
+{
+    struct audit_event event = {.kind = AUDIT_OPEN};
+    bool is_broken = true;
+    uint64_t lsn = 0;
+    int fatal = 0;
+
+    (void)state;
+    struct audit *audit = open_log(&is_broken);
+    audit_on_fatal(audit, count_fatal, &fatal);
+    add(audit, 1);
+    sync_fails = true;
+    assert_int_equal(audit_record(audit, &event).code, STATUS_IO);
+    assert_int_equal(fatal, 1);
+    assert_int_equal(audit_append(audit, &event, &lsn).code, STATUS_IO);
+    audit_free(audit);
+
+    audit = open_log(&is_broken);
+    assert_false(is_broken);
+    add(audit, 2);
+    audit_free(audit);
+    audit_free(open_log(&is_broken));
+    assert_false(is_broken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_chain_goes_on_over_restarts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flipped_byte_breaks_the_chain, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            after_a_failed_sync_nothing_follows_what_was_lost, setup, teardown),
     };
     return cmocka_run_group_tests_name("audit", tests, NULL, NULL);
 }
