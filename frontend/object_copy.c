@@ -5,7 +5,7 @@
 #include "frontend/object_version.h"
 #include "frontend/s3_xml.h"
 
-enum { ANSWER_MAX = 64 * 1024, SEGMENT_PAGES_MAX = 64 };
+enum { ANSWER_MAX = 64 * 1024, SEGMENT_PAGES_MAX = 64, TRIES = 20 };
 
 struct copy {
     struct frontend_call *call;
@@ -16,6 +16,7 @@ struct copy {
     size_t page_count;
     char etag[OBJECT_ETAG_MAX];
     uint64_t created_ms;
+    bool is_source_replaced; /* Since it was opened: nothing was committed. */
 };
 
 static void copy_release(struct copy *copy)
@@ -109,7 +110,11 @@ commit_copy(struct copy *copy, struct access *access, const struct object_versio
     item.source_version = content_client_binary(BYTES_ARRAY(copy->source->record.version.bytes));
     item.segment_pages = pages;
     item.n_segment_pages = copy->page_count;
-    return object_commit_send(call, &item, NULL);
+    struct content_commit commit = {.outcome = TRIAD__CONTENT__OUTCOME__NONE};
+    struct status status = object_commit_send(call, &item, &commit);
+    /* The one condition of such a commit is that the source is still what we opened. */
+    copy->is_source_replaced = commit.outcome == TRIAD__CONTENT__OUTCOME__PRECONDITION;
+    return status;
 }
 
 static struct status copy_inside(struct copy *copy, struct access *access)
@@ -201,7 +206,8 @@ static struct status check_source(struct frontend_call *call, const struct objec
                : frontend_refuse(call, error, FAIL(CONFLICT, "a condition on the source"));
 }
 
-struct status object_copy(struct frontend_call *call)
+/* Opens the source as it is now and copies that; ret_is_replaced: it was overwritten meanwhile. */
+static struct status copy_once(struct frontend_call *call, bool *ret_is_replaced)
 {
     const struct sigv4_target *target = &call->request->target;
     bool is_inside = bytes_equal(target->bucket, target->copy_bucket);
@@ -217,15 +223,34 @@ struct status object_copy(struct frontend_call *call)
     TRY(choose_attributes(&copy));
     if (!is_inside) {
         TRY(copy_across(&copy));
-    } else if ((source->access->result->rights & GRANT_WRITE) != 0) {
-        TRY(copy_inside(&copy, source->access));
     } else {
         OWNED(access) struct access *access = NULL;
-        TRY(access_prove(call, KEY_PROVE, NULL, &access));
-        TRY(copy_inside(&copy, access));
+        bool may_write = (source->access->result->rights & GRANT_WRITE) != 0;
+        if (!may_write) {
+            TRY(access_prove(call, KEY_PROVE, NULL, &access));
+        }
+        struct status status = copy_inside(&copy, may_write ? source->access : access);
+        *ret_is_replaced = copy.is_source_replaced;
+        TRY(status);
     }
 
     BUFFER(xml, ANSWER_MAX);
     s3_xml_copy_result(&xml, false, bytes_text(copy.etag), (int64_t)copy.created_ms);
     return frontend_respond_xml(call, &xml);
+}
+
+/* A source that is overwritten under our hands is opened again: the client set no condition. */
+struct status object_copy(struct frontend_call *call)
+{
+    for (unsigned i = 0; i < TRIES; i++) {
+        bool is_replaced = false;
+        struct status status = copy_once(call, &is_replaced);
+        if (!is_replaced) {
+            return status;
+        }
+        call->error = S3_ERROR_NONE;
+    }
+    return frontend_refuse(
+        call, S3_ERROR_OPERATION_ABORTED,
+        FAIL(CONFLICT, "a source that is overwritten all the time"));
 }

@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -156,6 +157,29 @@ def test_copy_inside_a_bucket(shared, bucket):
                    MetadataDirective="REPLACE", Metadata={"y": "2"}, ContentType="c/d")
     got = s3.get_object(Bucket=bucket, Key="to")
     assert got["Body"].read() == body and got["Metadata"] == {"y": "2"} and got["ContentType"] == "c/d"
+
+
+def test_copies_of_a_source_that_is_overwritten(shared, bucket):
+    """A copy without a condition is not refused because its source changed while it ran; it has one version of it."""
+    done, bodies = threading.Event(), [body_of(3000, i) for i in range(2)]
+    shared.s3().put_object(Bucket=bucket, Key="from", Body=bodies[0])
+
+    def overwrite():
+        s3, turn = shared.s3(), 0
+        while not done.is_set():
+            turn += 1
+            s3.put_object(Bucket=bucket, Key="from", Body=bodies[turn % 2])
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(overwrite) for _ in range(2)]
+        try:
+            s3 = shared.s3()
+            for _ in range(150):
+                s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+                assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() in bodies
+        finally:
+            done.set()
+        for writer in writers:
+            writer.result()
 
 
 def test_if_none_match(shared, bucket):
