@@ -1,0 +1,344 @@
+"""A cluster in which one daemon at a time is struck at its k-th system call, and everything looked at."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sweep_client import Client
+from sweep_model import WITHIN, Model, Wrong
+from sweep_workloads import ALL, NotPrepared, must
+
+TRACER = Path(__file__).with_name("syscall_tracer.py")
+FATAL = ("kill", "after", "tear")  # Acts after which the daemon must be gone.
+FAILING = ("eio", "enospc")        # Acts after which it may go on.
+STOP = 20                          # Seconds for a stop that was asked for, with its drain.
+GRACE = 0.1                        # Calls that belong to an answered operation still come so much later.
+HELD = 'echo $$ >"$0.pid"; read _ <"$0"; exec "$@"'  # A daemon's start that waits for its tracer.
+
+
+class Tracing:
+    """syscall_tracer.py at a process; close() tells how many calls it counted."""
+
+    def __init__(self, pid, calls, k, act):
+        self.hit = None     # The name of the k-th call, once it was met.
+        self.count = 0
+        self._lines = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, str(TRACER), "--pid", str(pid), "--calls", ",".join(calls), "--k", str(k),
+             "--act", act], stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+        if not self._take(10) or self._first.get("error"):
+            self.close()
+            raise RuntimeError(f"cannot trace {pid}: {self._first}")
+
+    def _read(self):
+        for line in self._process.stdout:
+            self._lines.put(json.loads(line))
+        self._lines.put(None)
+
+    def _take(self, seconds):
+        try:
+            self._first = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            self._first = {"error": "it does not stop"}
+            return False
+        if self._first is None:
+            self._first = {"error": "the tracer ended"}
+        self.hit = self._first.get("call", self.hit)
+        self.count = self._first.get("hit", self._first.get("count", self.count))
+        return True
+
+    def wait(self, seconds):
+        """True when the k-th call was met by then."""
+        if self.hit is None:
+            try:
+                line = self._lines.get(timeout=seconds) or {}
+            except queue.Empty:
+                return False
+            self.hit, self.count = line.get("call"), line.get("hit", line.get("count", self.count))
+        return self.hit is not None
+
+    def close(self):
+        """Lets the process go on, if it lives; the number of calls."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        while (line := self._lines.get()) is not None:
+            self.hit = line.get("call", self.hit)
+            self.count = line.get("count", line.get("hit", self.count))
+        return self.count
+
+
+@dataclass
+class Strike:
+    """One k: what was struck, and what came of it."""
+    hit: str = None          # The call, None: the workload ended unharmed.
+    count: int = 0           # Calls that were counted.
+    answer: object = None
+    seconds: float = 0.0     # Until the operation's answer.
+    recovery: float = None   # Until the relaunched daemon was ready.
+    ended: bool = False      # The daemon was gone afterwards.
+    wrong: list = field(default_factory=list)
+
+
+class Rig:
+    def __init__(self, deployment):
+        self.deployment, self.client = deployment, Client.of(deployment)
+        self.names = deployment.frontends
+        self._buckets = 0
+
+    def bucket(self):
+        """A model of a new, empty bucket with three objects that nothing touches."""
+        self._buckets += 1
+        model = Model(self.client, f"sweep-{self._buckets}")
+        self._insist(lambda: self.client.create_bucket(self.names[0], model.bucket))
+        for i, length in enumerate((0, 4096, 1_500_000)):
+            key, value = f"still-{i}", f"still-{i}"
+            body = model.body(value, length)
+            self._insist(lambda key=key, value=value, body=body: self.client.put(
+                self.names[0], model.bucket, key, body, value))
+            model.allowed[key] = {value}
+        return model
+
+    @staticmethod
+    def _insist(ask):
+        """Until it works: nothing is disturbed, but a daemon may have come back this moment."""
+        end = time.monotonic() + WITHIN
+        while True:
+            try:
+                answer = ask()
+                return must(answer) if answer is not None else None
+            except NotPrepared:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    # ---------------------------------------------------------------- the daemons
+
+    def relaunch(self, target, strike):
+        """Starts what is gone; the promise is ten seconds."""
+        begin = time.monotonic()
+        self.deployment.launch(target)
+        try:
+            self.deployment.wait_ready(target, WITHIN)
+        except RuntimeError as error:
+            raise Wrong(f"A2: {error}") from error
+        strike.recovery = max(strike.recovery or 0, time.monotonic() - begin)
+
+    def restart(self, target, strike):
+        self.deployment.kill(target)
+        self.relaunch(target, strike)
+
+    def gone(self, target, seconds):
+        end = time.monotonic() + seconds
+        while self.deployment.alive(target):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def check_others(self, target):
+        for name in self.deployment.names:
+            if name != target and not self.deployment.alive(name):
+                self.deployment.launch(name)
+                raise Wrong(f"{name} ended too; its log ends:\n{self.deployment.log(name)[-800:]}")
+
+    def _uses(self, target, frontend, model, deadline):
+        """Until this frontend writes to the target again, and the write is good from the other one."""
+        while True:
+            key, value = f"follow-{frontend}", f"follow-{time.monotonic_ns()}"
+            before = self._stored(target)
+            body = model.body(value, 30_000)
+            model.may_become(key, value)
+            model.insist(lambda: self.client.put(frontend, model.bucket, key, body, value), (200,),
+                         f"PUT {key} from {frontend}", deadline)
+            model.allowed[key] = {value}
+            if before is None or self._stored(target) > before:
+                return key
+            if time.monotonic() > deadline:
+                raise Wrong(f"{target} is ready, but {frontend} still writes nothing to it after {WITHIN:.0f} s")
+            time.sleep(0.1)
+
+    def _stored(self, target):
+        """Blobs that a blob node has stored; None for another daemon."""
+        if not target.startswith("blob"):
+            return None
+        return self.deployment.metrics(target).get("triad_blob_put_stored_total", 0)
+
+    def follow(self, target, model):
+        """PUT works through each frontend; the keys that it left."""
+        deadline = time.monotonic() + WITHIN
+        return [self._uses(target, frontend, model, deadline) for frontend in self.names]
+
+    # ---------------------------------------------------------------- one strike
+
+    def strike(self, target, calls, workload, k, act, model):
+        """Strikes at the k-th call, then checks; never raises for a broken promise.
+
+        start: the workload leaves an unfinished record, and the start that follows is struck.
+        stop: the daemon is asked to end after the workload, and that is struck.
+        """
+        strike = Strike()
+        frontend = self.names[k % len(self.names)]
+        operation = ALL[workload](model, frontend, f"{act}-{k}-{time.monotonic_ns() // 1000 % 10**9}")
+        try:
+            self._insist(operation.prepare)
+            if operation.spoils:
+                self._spoil(target, model, frontend)
+            {"start": self._in_start, "stop": self._in_stop}.get(act, self._in_workload)(
+                operation, target, calls, k, act, strike)
+            self._judge(operation, target, act, model, strike)
+        except Wrong as error:
+            strike.wrong.append(str(error))
+            self.calm(target)
+        return strike
+
+    def _spoil(self, target, model, frontend):
+        """A sync fails: the next record begins a new segment."""
+        spoiler = ALL["put"](model, frontend, f"spoil-{time.monotonic_ns()}")
+        tracing = Tracing(self.deployment.pid(target), ["fdatasync"], 1, "eio")
+        try:
+            spoiler.told(spoiler.run())
+            tracing.wait(GRACE)
+        finally:
+            tracing.close()
+
+    def _in_workload(self, operation, target, calls, k, act, strike):
+        tracing = Tracing(self.deployment.pid(target), calls, k, act)
+        try:
+            self._run(operation, tracing, strike, lambda: self._after_hit(target, act, strike))
+        finally:
+            strike.count, strike.hit = tracing.close(), tracing.hit
+
+    def _in_start(self, operation, target, calls, k, act, strike):
+        tracing = Tracing(self.deployment.pid(target), ["fdatasync"], 1, "kill")
+
+        def start():
+            self.gone(target, 5)
+            self._start(target, calls, k, strike)
+
+        try:
+            self._run(operation, tracing, strike, start)
+        finally:
+            tracing.close()
+        if strike.count == 0:  # The workload had no such call: a kill with nothing unfinished.
+            self.deployment.kill(target)
+            self._start(target, calls, k, strike)
+
+    def _in_stop(self, operation, target, calls, k, act, strike):
+        strike.answer = operation.run()
+        operation.told(strike.answer)
+        tracing = Tracing(self.deployment.pid(target), calls, k, "kill")
+        try:
+            os.kill(self.deployment.pid(target), signal.SIGTERM)
+            if not self.gone(target, STOP):
+                raise Wrong(f"{target} does not stop within {STOP} s")
+        finally:
+            strike.count, strike.hit = tracing.close(), tracing.hit
+        strike.ended = strike.hit is not None
+        self.relaunch(target, strike)
+
+    @staticmethod
+    def _run(operation, tracing, strike, then):
+        """The operation, and what follows the hit while it may be under way."""
+        done = threading.Event()
+
+        def work():
+            begin = time.monotonic()
+            strike.answer = operation.run()
+            strike.seconds = time.monotonic() - begin
+            done.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            while not tracing.wait(0.005) and not done.is_set():
+                pass
+            if tracing.hit is None:
+                tracing.wait(GRACE)
+            if tracing.hit is not None:
+                then()
+        finally:
+            thread.join()
+            operation.told(strike.answer)
+
+    def _after_hit(self, target, act, strike):
+        """At once, as a supervisor would: the operation may still be under way."""
+        strike.ended = self.gone(target, 5 if act in FATAL else 1)
+        if act in FATAL and not strike.ended:
+            raise RuntimeError(f"{target} outlived SIGKILL")
+        if strike.ended:
+            self.relaunch(target, strike)
+
+    def _judge(self, operation, target, act, model, strike):
+        if not self.deployment.alive(target):  # Struck between the last look and the end.
+            strike.ended = True
+            self.relaunch(target, strike)
+        self._look(operation, target, model)
+        if strike.hit is not None and act in FAILING:
+            # It went on: what lies on its disk is told by a start.
+            self.restart(target, strike)
+            self._look(operation, target, model)
+        operation.follow(time.monotonic() + WITHIN)
+        model.check([operation.key], time.monotonic() + WITHIN)
+
+    def _look(self, operation, target, model):
+        deadline = time.monotonic() + WITHIN
+        still = [key for key in model.allowed if key.startswith("still")]
+        recent = list(model.allowed)[-6:]
+        model.check(dict.fromkeys([operation.key, *model.undecided(), *still, *recent]), deadline)
+        model.check(self.follow(target, model), deadline + WITHIN)
+        self.check_others(target)
+
+    def check_audit(self, target):
+        """The key store's audit log is a chain without a gap; the daemon is down on the return."""
+        if target != "keystore":
+            return
+        it = self.deployment
+        it.kill(target)
+        done = it.execute(it.binary("keystore"), "audit", "--config", it.configuration(target), check=False)
+        if done.returncode != 0:
+            raise Wrong(f"keystore audit: {done.returncode}: {(done.stdout + done.stderr)[-300:]}")
+
+    def calm(self, target):
+        """After a broken promise: go on with all daemons running, as far as that is possible."""
+        for name in {target, *self.deployment.names}:
+            if not self.deployment.alive(name):
+                self.deployment.launch(name)
+        end = time.monotonic() + 3 * WITHIN
+        while time.monotonic() < end and not all(map(self.deployment.ready, self.deployment.names)):
+            time.sleep(0.1)
+
+    def _start(self, target, calls, k, strike):
+        """A start that is struck, then one that is not. The gate holds it until it is traced."""
+        gate = self.deployment.data / f"gate-{target}-{time.monotonic_ns()}"
+        os.mkfifo(gate)
+        self.deployment.launch(target, wrapper=("/bin/sh", "-c", HELD, gate))
+        note = Path(f"{gate}.pid")
+        end = time.monotonic() + WITHIN
+        while not (note.exists() and note.read_text(encoding="ascii").endswith("\n")):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{target} does not come to its gate")
+            time.sleep(0.005)
+        tracing = Tracing(int(note.read_text(encoding="ascii")), calls, k, "kill")
+        try:
+            gate.write_text("go\n", encoding="ascii")
+            end = time.monotonic() + WITHIN
+            while not tracing.wait(0.02) and not self.deployment.ready(target):
+                if time.monotonic() > end:
+                    raise Wrong(f"A2: {target} is not ready {WITHIN:.0f} s after an undisturbed start")
+        finally:
+            strike.count, strike.hit = tracing.close(), tracing.hit
+        if strike.hit is not None:
+            strike.ended = self.gone(target, 5)
+            self.relaunch(target, strike)
