@@ -111,5 +111,18 @@ const struct cli_command cli_commands[] = {
       ADMIN_KEY_OPTIONS,
       CONFIG_OPTION}},
     {"status", "show the state of every part", "", command_status, {CONFIG_OPTION}},
+    {"doctor",
+     "find what is wrong with the daemons of this host, and with the cluster",
+     "Looks at each --daemon-config as a daemon on this host has it: options, files and their "
+     "modes,\n"
+     "certificates, disk, limits, ports, peers; run it as root or as the daemon's user. With\n"
+     "--config, or without any of these options, it also looks at the cluster as an operator sees\n"
+     "it: who answers, versions, clocks, certificates, keysets, accounts. Frontends and stewards\n"
+     "are asked through --admin. Nothing is changed. Exit code 1 when something FAILs.",
+     command_doctor,
+     {{"daemon-config", "FILE", CLI_REPEATED, "a daemon's configuration file"},
+      {"role", "ROLE", 0, "whose it is, where its keys do not tell"},
+      {"admin", "HOST:PORT", CLI_REPEATED, "the admin_listen of a daemon anywhere"},
+      CONFIG_OPTION}},
     {.words = NULL},
 };

@@ -13,3 +13,4 @@ cli_command_fn command_account_add, command_account_list;
 cli_command_fn command_tenant_create, command_tenant_list;
 cli_command_fn command_user_create, command_user_list, command_user_disable;
 cli_command_fn command_status;
+cli_command_fn command_doctor;
