@@ -22,7 +22,9 @@ enum {
     BLOB_SMALL_MAX = 65 * 1024, /* Items up to here share calls: 64 KiB and its tags. */
     BLOB_SMALL_SLICES = 4,      /* More slices: a call of its own. */
     BLOB_BULK_CALLS = 4,
-    BLOB_DOWN_MS = 2000,
+    BLOB_DOWN_MS = 500,    /* Between a failure and a probe. */
+    BLOB_SILENT_MS = 1200, /* Without any answer, while calls are in flight: not up. */
+    BLOB_CUT_MS = 2500,    /* Silent while other nodes answer: its calls are cancelled. */
     BLOB_ARENA_MAX = 4 * 1024 * 1024,
 };
 
@@ -103,8 +105,10 @@ void blob_client_get(
 /* ---------------------------------------------------------------- state, never waits */
 
 /*
- * False from a call that timed out or found nobody until the node has answered again. After
- * BLOB_DOWN_MS, asking here makes the client probe the node in the background.
+ * False from a call that timed out or found nobody until the node has answered again, and while it
+ * is silent. After BLOB_DOWN_MS, asking here makes the client probe the node in the background;
+ * asking also cuts off a node that has been silent for too long: its calls end in TIMEOUT and give
+ * their slices back, and large items fail at once until a probe is answered.
  */
 bool blob_client_is_up(struct blob_client *client, uint32_t number);
 

@@ -22,9 +22,8 @@ static struct status call(
         .capability = bytes_of(token, perm != 0 ? sizeof(token) : 0),
         .deadline_ms = deadline_ms,
     };
-    struct status status = rpc_call_wait(channel, &request, ret_reply);
-    blob_client_node_note(node, status);
-    return status;
+    blob_client_node_begin(node);
+    return blob_client_node_end(node, rpc_call_wait(channel, &request, ret_reply));
 }
 
 struct status blob_client_delete(

@@ -11,7 +11,7 @@ static void ended(void *arg, struct status status, struct rpc_reply *reply)
 {
     struct blob_client_rpc *call = arg;
     bool is_put = call->items->is_put;
-    blob_client_node_note(call->node, status);
+    status = blob_client_node_end(call->node, status);
     lane_done(call->lane);
     if (!status_ok(status)) {
         blob_client_settle_all(call->items, status);
@@ -108,6 +108,9 @@ static struct status start(struct blob_client_rpc *call, struct frame *frame)
 {
     const struct blob_client_options *options = &call->client->options;
     bool is_put = call->items->is_put;
+    if (call->is_bulk && blob_client_node_is_cut(call->node)) {
+        return FAIL(UNAVAILABLE, "the node does not answer");
+    }
     TRY(options->token(
         options->context, &call->account->account, is_put ? TOKEN_WRITE : TOKEN_READ,
         frame->token));
@@ -123,6 +126,7 @@ static struct status start(struct blob_client_rpc *call, struct frame *frame)
         .deadline_ms = frame->deadline_ms,
     };
     disown_slices(call);
+    blob_client_node_begin(call->node);
     rpc_start(channel, &request, ended, call);
     return OK;
 }

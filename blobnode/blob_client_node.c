@@ -1,6 +1,7 @@
 #include "blobnode/blob_client_state.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/telemetry/log.h"
 #include "proto/blob.pb-c.h"
 
 #include <stdlib.h>
@@ -59,26 +60,55 @@ struct status blob_client_node_channel(
     return OK;
 }
 
-void blob_client_node_note(struct blob_client_node *node, struct status status)
+/* How a call to the node ended: it is up, or down, or that says nothing; the mutex is held. */
+static void note(struct blob_client_node *node, struct status status)
 {
     if (status.code == STATUS_NO_MEMORY || status.code == STATUS_CANCELLED) {
-        return; /* Our own trouble. */
+        return; /* Our own doing. */
     }
-    LOCKED(&node->mutex);
+    int64_t now_ms = clock_monotonic_ms();
     node->is_down = status.code == STATUS_UNAVAILABLE || status.code == STATUS_TIMEOUT ||
                     status.code == STATUS_UNKNOWN;
     if (node->is_down) {
-        node->probe_at_ms = clock_monotonic_ms() + BLOB_DOWN_MS;
+        node->probe_at_ms = now_ms + BLOB_DOWN_MS;
+        return;
     }
+    node->is_cut = false;
+    node->silent_since_ms = now_ms;
+    atomic_store(&node->client->answered_ms, now_ms);
+}
+
+void blob_client_node_begin(struct blob_client_node *node)
+{
+    LOCKED(&node->mutex);
+    if (node->in_flight++ == 0) {
+        node->silent_since_ms = clock_monotonic_ms();
+    }
+}
+
+struct status blob_client_node_end(struct blob_client_node *node, struct status status)
+{
+    LOCKED(&node->mutex);
+    CHECK(node->in_flight > 0);
+    node->in_flight--;
+    note(node, status);
+    bool was_cut = status.code == STATUS_CANCELLED && node->is_cut;
+    return was_cut ? FAIL(TIMEOUT, "the node does not answer") : status;
+}
+
+bool blob_client_node_is_cut(struct blob_client_node *node)
+{
+    LOCKED(&node->mutex);
+    return node->is_cut;
 }
 
 static void probe_ended(void *arg, struct status status, struct rpc_reply *reply)
 {
     struct blob_client_node *node = arg;
     rpc_reply_free(reply);
-    blob_client_node_note(node, status);
     {
         LOCKED(&node->mutex);
+        note(node, status);
         node->is_probing = false;
     }
     blob_client_state_leave(node->client);
@@ -106,16 +136,43 @@ static struct status probe(struct blob_client_node *node, struct blob_client_acc
     return OK;
 }
 
+/*
+ * What a silent node holds of our memory is wanted back, if the others show that the fault is its
+ * own. Where all are silent, on one slow disk perhaps, waiting is better; the mutex is held.
+ */
+static void cut_off(struct blob_client_node *node, int64_t silent_ms, int64_t now_ms)
+{
+    if (silent_ms < BLOB_CUT_MS || node->is_cut ||
+        now_ms - atomic_load(&node->client->answered_ms) > BLOB_SILENT_MS) {
+        return;
+    }
+    node->is_cut = true;
+    node->is_down = true;
+    node->probe_at_ms = now_ms;
+    log_event(
+        LOG_WARN, "storage node does not answer", LOG_TEXT("address", node->address),
+        LOG_INT("ms", silent_ms), LOG_INT("calls", node->in_flight));
+    struct rpc_channel *channels[] = {node->bulk, node->small};
+    for (size_t i = 0; i < 2; i++) {
+        if (channels[i] != NULL) {
+            rpc_channel_cancel(channels[i]);
+        }
+    }
+}
+
 /* True if the caller has to probe. */
 static bool claim_probe(struct blob_client_node *node, bool *ret_is_up)
 {
     LOCKED(&node->mutex);
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t silent_ms = node->in_flight > 0 ? now_ms - node->silent_since_ms : 0;
+    cut_off(node, silent_ms, now_ms);
     if (!node->is_down && node->small != NULL && !rpc_channel_is_up(node->small)) {
         node->is_down = true;
-        node->probe_at_ms = clock_monotonic_ms();
+        node->probe_at_ms = now_ms;
     }
-    *ret_is_up = !node->is_down;
-    if (!node->is_down || node->is_probing || clock_monotonic_ms() < node->probe_at_ms) {
+    *ret_is_up = !node->is_down && silent_ms < BLOB_SILENT_MS;
+    if (!node->is_down || node->is_probing || now_ms < node->probe_at_ms) {
         return false;
     }
     node->is_probing = true;

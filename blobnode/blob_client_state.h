@@ -19,7 +19,9 @@ enum {
 /*
  * A node address. Its channels are opened when first needed.
  *
- *   up -> down (a call found nobody) -> down, probing -> up
+ *   up -> down (a call found nobody, or it was cut off) -> down, probing -> up
+ *
+ * Silent is no state but a matter of time: calls are in flight and none of them was answered.
  */
 struct blob_client_node {
     struct blob_client_node *next;
@@ -32,7 +34,10 @@ struct blob_client_node {
     struct rpc_channel *small; /* Owned; NULL until needed. */
     bool is_down;
     bool is_probing;
-    int64_t probe_at_ms; /* While down: not before. */
+    bool is_cut;             /* Down because it was silent. */
+    int64_t probe_at_ms;     /* While down: not before. */
+    unsigned in_flight;      /* Calls, without probes. */
+    int64_t silent_since_ms; /* While any is: the last answer, or the first of them. */
 };
 
 struct blob_client_account {
@@ -60,6 +65,7 @@ struct blob_client {
     size_t nodes_count;
     struct map *accounts; /* Owned: number u32 -> struct blob_client_account. */
     size_t busy;
+    atomic_int_fast64_t answered_ms; /* When any node last did. */
 };
 
 void blob_client_state_enter(struct blob_client *client);
@@ -79,8 +85,11 @@ MUST_CHECK struct status blob_client_node_new(
 void blob_client_node_free(struct blob_client_node *node);
 MUST_CHECK struct status blob_client_node_channel(
     struct blob_client_node *node, bool is_bulk, struct rpc_channel **ret_channel);
-/* How a call to the node ended: it is up, or down, or that says nothing. */
-void blob_client_node_note(struct blob_client_node *node, struct status status);
+/* Around each call but probes; end returns the status that the call's owner gets. */
+void blob_client_node_begin(struct blob_client_node *node);
+struct status blob_client_node_end(struct blob_client_node *node, struct status status);
+/* It was silent for too long: do not wait for it. */
+bool blob_client_node_is_cut(struct blob_client_node *node);
 /* Probes when it is time. */
 bool blob_client_node_is_up(struct blob_client_node *node, struct blob_client_account *account);
 

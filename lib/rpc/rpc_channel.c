@@ -74,6 +74,12 @@ void rpc_channel_free(struct rpc_channel *channel)
     free(channel);
 }
 
+void rpc_channel_cancel(struct rpc_channel *channel)
+{
+    LOCKED(&channel->client->mutex);
+    rpc_request_cancel_all(channel->client, channel);
+}
+
 struct rpc_link *rpc_channel_link(struct rpc_channel *channel)
 {
     LOCKED(&channel->client->mutex);

@@ -44,6 +44,9 @@ MUST_CHECK struct status rpc_channel_open(
     struct rpc_channel **ret_channel);
 void rpc_channel_free(struct rpc_channel *channel);
 
+/* Cancel the calls in flight: what gRPC holds of their payloads comes back. They end CANCELLED. */
+void rpc_channel_cancel(struct rpc_channel *channel);
+
 /* True unless the last connection attempt failed and none stands. */
 bool rpc_channel_is_up(const struct rpc_channel *channel);
 
