@@ -17,7 +17,8 @@
  *     TRY(content_client_list(client, &request, deadline_ms, &reply, &list));
  *
  * Lookup and Commit of different threads are coalesced: while a call is in flight, items queue and
- * go together in the next one. A coalesced call takes the latest deadline of its items.
+ * go together in the next one. A coalesced call takes the latest deadline of its items; each item
+ * returns at its own.
  *
  * A commit is never sent twice. When its reply is lost, the client asks Resolve, for up to
  * CONTENT_RESOLVE_MS more: the commit is then DONE, or KILLED for ever; only where that fails too
@@ -32,7 +33,7 @@
 enum {
     CONTENT_MESSAGE_MAX = 16 * 1024 * 1024, /* The rpc_client needs at least this message_max, */
     CONTENT_ARENA_MAX = 32 * 1024 * 1024,   /* and this arena_max. */
-    CONTENT_RESOLVE_MS = 5000,
+    CONTENT_RESOLVE_MS = 1000,
     CONTENT_ITEMS_MAX = 64,
     CONTENT_PAGES_MAX = 32, /* Pages of one answer. */
     CONTENT_KEY_MAX = 1024, /* Bytes of an object's name. */
