@@ -46,6 +46,7 @@ static struct status read_configuration(struct frontend_call *call)
     if (error != S3_ERROR_NONE) {
         return frontend_refuse(call, error, FAIL(INVALID, "body of CreateBucket"));
     }
+    frontend_progress(call);
     struct bytes location;
     struct status status = s3_xml_parse_create_bucket(buffer_bytes(&xml), call->arena, &location);
     return status_ok(status) ? OK : frontend_refuse(call, S3_ERROR_MALFORMED_XML, status);

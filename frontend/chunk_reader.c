@@ -49,7 +49,7 @@ struct status chunk_read_unlock(struct chunk_read *read, const struct secret *de
 }
 
 /* Open one block; when it does not verify, its fragment lied: rebuild without it, once. */
-static struct status open_block(struct chunk_read *read, uint32_t block)
+static struct status open_block(struct chunk_read *read, uint32_t block, int64_t deadline_ms)
 {
     uint8_t *slot = fragment_gather_block(read->gather, block);
     struct status status = chunk_cipher_open_block(read->cipher, block, slot);
@@ -60,11 +60,11 @@ static struct status open_block(struct chunk_read *read, uint32_t block)
         LOG_WARN, "a fragment does not verify: rebuilding",
         LOG_HEX("chunk", BYTES_ARRAY(read->reference.context.chunk_id)), LOG_INT("block", block));
     read->is_rebuilt = true;
-    TRY(fragment_gather_distrust(read->gather, block));
+    TRY(fragment_gather_distrust(read->gather, block, deadline_ms));
     return chunk_cipher_open_block(read->cipher, block, fragment_gather_block(read->gather, block));
 }
 
-struct status chunk_read_next(struct chunk_read *read, struct bytes *ret_plain)
+struct status chunk_read_next(struct chunk_read *read, int64_t deadline_ms, struct bytes *ret_plain)
 {
     CHECK(read->cipher != NULL);
     const struct chunk_shape *shape = &read->reference.context.shape;
@@ -75,10 +75,10 @@ struct status chunk_read_next(struct chunk_read *read, struct bytes *ret_plain)
         return OK;
     }
     if (!read->is_gathered) {
-        TRY(fragment_gather_wait(read->gather));
+        TRY(fragment_gather_wait(read->gather, deadline_ms));
         read->is_gathered = true;
     }
-    TRY(open_block(read, block));
+    TRY(open_block(read, block, deadline_ms));
     read->next_block++;
 
     uint32_t start = block * shape->block_len;

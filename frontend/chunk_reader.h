@@ -53,8 +53,10 @@ MUST_CHECK struct status chunk_read_start(
  * if it does not open it, or the commitment differs. */
 MUST_CHECK struct status chunk_read_unlock(struct chunk_read *read, const struct secret *dek_kek);
 
-/* The next plaintext of the range, verified; valid until the read is freed. Size 0 at the end. */
-MUST_CHECK struct status chunk_read_next(struct chunk_read *read, struct bytes *ret_plain);
+/* The next plaintext of the range, verified; valid until the read is freed. Size 0 at the end.
+ * deadline_ms: how long nodes that do not answer are waited for. */
+MUST_CHECK struct status
+chunk_read_next(struct chunk_read *read, int64_t deadline_ms, struct bytes *ret_plain);
 
 /* True if a fragment was missing or damaged: to be repaired. */
 bool chunk_read_is_damaged(const struct chunk_read *read);

@@ -26,6 +26,7 @@ struct chunk_write_options {
     const struct chunk_context *context; /* Borrowed until start returns. */
     int64_t timeout_ms;                  /* Of one attempt. */
     int64_t grace_ms;                    /* Extra time for the last fragments. */
+    int64_t deadline_ms;                 /* Until when start may wait for accounts. */
 };
 
 /* Bytes that the buffer of a chunk needs: sealed blocks and parity. */
@@ -42,9 +43,15 @@ struct chunk_written {
     unsigned missing;
 };
 
-/* Wait; UNAVAILABLE if too few accounts have it. */
-MUST_CHECK struct status
-chunk_write_finish(struct chunk_write *write, struct chunk_written *ret_written);
+/* Wait, as fragment_puts_wait does; UNAVAILABLE if too few accounts have it. */
+MUST_CHECK struct status chunk_write_finish(
+    struct chunk_write *write, int64_t deadline_ms, bool is_hasty,
+    struct chunk_written *ret_written);
+
+/* The plaintext of a chunk that could not be stored, to be sealed anew, into block slots as those
+ * that it came in. Never in the write's own buffer: gRPC may still read that. */
+MUST_CHECK struct status chunk_write_reopen(struct chunk_write *write, uint8_t *to);
+const struct chunk_shape *chunk_write_shape(const struct chunk_write *write);
 
 /* Also while fragments are still in flight: they are forgotten. NULL is allowed. */
 void chunk_write_free(struct chunk_write *write);

@@ -12,17 +12,7 @@
 
 /* How long to wait, in steps, for nodes that may be coming back: enough to connect again after a
  * restart, and well within the 5 s in which a request has to fail. */
-enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 100 };
-
-static void gather_unref(struct fragment_gather *gather)
-{
-    if (atomic_fetch_sub(&gather->references, 1) > 1) {
-        return;
-    }
-    pthread_cond_destroy(&gather->changed);
-    pthread_mutex_destroy(&gather->mutex);
-    free(gather);
-}
+enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 100, LOOK_MS = 100 };
 
 void fragment_gather_free(struct fragment_gather *gather)
 {
@@ -35,70 +25,10 @@ void fragment_gather_free(struct fragment_gather *gather)
     }
     pthread_mutex_unlock(&gather->mutex);
     chunk_buffer_unref(TAKE(gather->buffer));
-    gather_unref(gather);
+    fragment_fetch_unref(gather);
 }
 
-/* ---------------------------------------------------------------- fetches */
-
-static void fetch_settle(
-    struct fragment_gather *gather, const struct fetch *fetch, struct status status,
-    const struct rpc_pieces *pieces)
-{
-    LOCKED(&gather->mutex);
-    struct gather_slot *slot = &gather->slots[fetch->index];
-    if (slot->fetch != fetch) {
-        return;
-    }
-    slot->fetch = NULL;
-    if (status_ok(status) && pieces->size != fetch->span.size) {
-        status = FAIL(CORRUPT, "length of a fragment");
-    }
-    if (status_ok(status) && fetch->span.size > 0) {
-        uint8_t *to = chunk_buffer_data(gather->buffer) + gather->plan.bases[fetch->index] +
-                      fetch->span.offset;
-        rpc_pieces_copy(pieces, 0, to, fetch->span.size);
-    }
-    slot->status = status;
-    slot->state = status_ok(status) ? SLOT_CAME : SLOT_FAILED;
-}
-
-static void fetch_done(void *arg, struct status status, const struct rpc_pieces *pieces)
-{
-    struct fetch *fetch = arg;
-    struct fragment_gather *gather = fetch->gather;
-    fetch_settle(gather, fetch, status, pieces);
-    /* Not under the mutex, or the owner wakes only to sleep on it; our reference keeps it here. */
-    pthread_cond_signal(&gather->changed);
-    free(fetch);
-    gather_unref(gather);
-}
-
-/* Not under the mutex: a get that cannot start is done at once. */
-static struct status
-fetch_start(struct fragment_gather *gather, unsigned index, const struct fragment_span *span)
-{
-    struct fetch *fetch = malloc(sizeof(*fetch));
-    if (fetch == NULL) {
-        return FAIL(NO_MEMORY, "fetch");
-    }
-    *fetch = (struct fetch){.gather = gather, .index = index, .span = *span};
-    pthread_mutex_lock(&gather->mutex);
-    gather->slots[index] = (struct gather_slot){
-        .fetch = fetch,
-        .state = SLOT_FLYING,
-        .is_whole = span->offset == 0 && span->size == gather->plan.sizes[index],
-        .status = OK};
-    pthread_mutex_unlock(&gather->mutex);
-
-    const struct placement_entry *entry = &gather->reference->entries[index];
-    struct fragment_name name = {.account = entry->account, .copy = entry->copy};
-    memcpy(name.chunk.bytes, gather->reference->context.chunk_id, CHUNK_ID_SIZE);
-    atomic_fetch_add(&gather->references, 1);
-    fragment_client_get(
-        gather->options.fragments, &name, span->offset, span->size,
-        clock_monotonic_ms() + gather->options.timeout_ms, fetch_done, fetch);
-    return OK;
-}
+/* ---------------------------------------------------------------- what to ask for */
 
 static bool is_promising(const struct fragment_gather *gather, unsigned index)
 {
@@ -135,7 +65,7 @@ static struct status start_needed(struct fragment_gather *gather)
     }
     for (unsigned j = 0; j < k; j++) {
         if (gather->plan.spans[j].size > 0) {
-            TRY(fetch_start(gather, j, &gather->plan.spans[j]));
+            TRY(fragment_fetch_start(gather, j, &gather->plan.spans[j]));
         }
     }
     return OK;
@@ -150,7 +80,7 @@ static struct status start_copy(struct fragment_gather *gather)
         unsigned index = (dice + i) % gather->count;
         if (is_promising(gather, index)) {
             gather->source = index;
-            return fetch_start(gather, index, &gather->plan.spans[0]);
+            return fragment_fetch_start(gather, index, &gather->plan.spans[0]);
         }
     }
     gather->wants_whole = true;
@@ -171,6 +101,7 @@ struct status fragment_gather_start(
     gather->options = *options;
     gather->reference = reference;
     gather->count = reference->k + reference->m;
+    gather->hedge_at_ms = clock_monotonic_ms() + options->hedge_ms;
     fragment_plan_make(
         options->erasure, &reference->context.shape, reference->from, reference->to, &gather->plan);
     CHECK(chunk_buffer_size(*take_buffer) >= gather->plan.memory);
@@ -221,6 +152,7 @@ static void slot_judge(struct fragment_gather *gather, unsigned index)
 struct gather_tally {
     unsigned good;
     unsigned flying;
+    unsigned live; /* Of them those whose accounts are up. */
 };
 
 static struct gather_tally gather_tally(struct fragment_gather *gather)
@@ -235,14 +167,14 @@ static struct gather_tally gather_tally(struct fragment_gather *gather)
         }
         tally.good += gather->slots[i].is_good ? 1 : 0;
         tally.flying += state == SLOT_FLYING ? 1 : 0;
+        tally.live += state == SLOT_FLYING && is_promising(gather, i) ? 1 : 0;
     }
     return tally;
 }
 
-/* Wait until a fetch in flight ended; false if the hedging time is over first. */
-static bool wait_for_one(struct fragment_gather *gather, unsigned flying)
+/* Wait until a fetch in flight ended; false if the time is over first. */
+static bool wait_for_one(struct fragment_gather *gather, unsigned flying, int64_t until)
 {
-    int64_t until = clock_monotonic_ms() + gather->options.hedge_ms;
     LOCKED(&gather->mutex);
     for (;;) {
         unsigned still = 0;
@@ -278,9 +210,12 @@ static unsigned count_hopeful(const struct fragment_gather *gather)
 }
 
 /* Get wanted good whole fragments together, asking more accounts as others fail or are slow. */
-static struct status gather_whole(struct fragment_gather *gather, unsigned wanted)
+static struct status
+gather_whole(struct fragment_gather *gather, unsigned wanted, int64_t deadline_ms)
 {
     int64_t patience_until = clock_monotonic_ms() + PATIENCE_MS;
+    patience_until = patience_until < deadline_ms ? patience_until : deadline_ms;
+    int64_t hedge_at = clock_monotonic_ms() + gather->options.hedge_ms;
     unsigned extra = 0;
     for (;;) {
         struct gather_tally tally = gather_tally(gather);
@@ -288,20 +223,29 @@ static struct status gather_whole(struct fragment_gather *gather, unsigned wante
             return OK;
         }
         int next = next_candidate(gather);
-        if (next >= 0 && tally.good + tally.flying < wanted + extra) {
+        if (next >= 0 && tally.good + tally.live < wanted + extra) {
             struct fragment_span all = {.size = gather->plan.sizes[next]};
-            TRY(fetch_start(gather, (unsigned)next, &all));
+            TRY(fragment_fetch_start(gather, (unsigned)next, &all));
             continue;
         }
+        int64_t now_ms = clock_monotonic_ms();
         if (tally.flying == 0) {
-            if (count_hopeful(gather) < wanted || clock_monotonic_ms() >= patience_until) {
+            if (count_hopeful(gather) < wanted || now_ms >= patience_until) {
                 return FAIL(UNAVAILABLE, "too few fragments of a chunk can be read");
             }
             clock_sleep_ms(PATIENCE_STEP_MS);
             forgive_away(gather);
             continue;
         }
-        extra += wait_for_one(gather, tally.flying) ? 0 : 1;
+        if (tally.good + tally.live < wanted && now_ms >= deadline_ms) {
+            return FAIL(UNAVAILABLE, "too few storage accounts answer");
+        }
+        if (wait_for_one(gather, tally.flying, now_ms + LOOK_MS)) {
+            hedge_at = clock_monotonic_ms() + gather->options.hedge_ms;
+        } else if (now_ms >= hedge_at) {
+            hedge_at = now_ms + gather->options.hedge_ms;
+            extra++;
+        }
     }
 }
 
@@ -344,17 +288,16 @@ static struct status rebuild(struct fragment_gather *gather)
         gather->options.erasure, &gather->reference->context.shape, fragments, is_present);
 }
 
-static struct status gather_and_rebuild(struct fragment_gather *gather)
+static struct status gather_and_rebuild(struct fragment_gather *gather, int64_t deadline_ms)
 {
     give_up_parts(gather);
-    TRY(gather_whole(gather, gather->reference->k));
+    TRY(gather_whole(gather, gather->reference->k, deadline_ms));
     return rebuild(gather);
 }
 
 /* True once all that was asked for came; false when one failed or is slow. */
 static bool wait_for_needed(struct fragment_gather *gather)
 {
-    int64_t until = clock_monotonic_ms() + gather->options.hedge_ms;
     LOCKED(&gather->mutex);
     for (;;) {
         bool is_flying = false;
@@ -367,21 +310,22 @@ static bool wait_for_needed(struct fragment_gather *gather)
         if (!is_flying) {
             return true;
         }
-        if (!task_condition_wait(&gather->changed, &gather->mutex, until)) {
+        if (!task_condition_wait(&gather->changed, &gather->mutex, gather->hedge_at_ms)) {
             return false;
         }
     }
 }
 
-struct status fragment_gather_wait(struct fragment_gather *gather)
+struct status fragment_gather_wait(struct fragment_gather *gather, int64_t deadline_ms)
 {
     if (!gather->wants_whole && wait_for_needed(gather)) {
         return OK;
     }
-    return gather_and_rebuild(gather);
+    return gather_and_rebuild(gather, deadline_ms);
 }
 
-struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t block)
+struct status
+fragment_gather_distrust(struct fragment_gather *gather, uint32_t block, int64_t deadline_ms)
 {
     unsigned liar = gather->reference->k == 1 ? gather->source : block % gather->reference->k;
     give_up_rest(gather);
@@ -391,7 +335,7 @@ struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t 
             (struct gather_slot){.is_bad = i == liar, .is_gone = i == liar, .status = OK};
     }
     gather->is_damaged = true;
-    return gather_and_rebuild(gather);
+    return gather_and_rebuild(gather, deadline_ms);
 }
 
 struct status fragment_gather_all(
@@ -401,10 +345,11 @@ struct status fragment_gather_all(
     struct gather_tally tally = gather_tally(gather);
     for (int next = next_candidate(gather); next >= 0; next = next_candidate(gather)) {
         struct fragment_span all = {.size = gather->plan.sizes[next]};
-        TRY(fetch_start(gather, (unsigned)next, &all));
+        TRY(fragment_fetch_start(gather, (unsigned)next, &all));
     }
     for (tally = gather_tally(gather); tally.flying > 0; tally = gather_tally(gather)) {
-        IGNORE(wait_for_one(gather, tally.flying)); /* Each fetch has its own deadline. */
+        int64_t until = clock_monotonic_ms() + gather->options.hedge_ms;
+        IGNORE(wait_for_one(gather, tally.flying, until)); /* Each fetch has its own deadline. */
     }
     for (unsigned i = 0; i < gather->count; i++) {
         const struct gather_slot *slot = &gather->slots[i];

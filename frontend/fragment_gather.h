@@ -21,8 +21,11 @@ MUST_CHECK struct status fragment_gather_start(
     const struct chunk_read_options *options, const struct chunk_reference *reference,
     struct chunk_buffer **take_buffer, struct fragment_gather **ret_gather);
 
-MUST_CHECK struct status fragment_gather_wait(struct fragment_gather *gather);
-MUST_CHECK struct status fragment_gather_distrust(struct fragment_gather *gather, uint32_t block);
+/* Both end with UNAVAILABLE when deadline_ms is over, unless accounts that are up may still answer:
+ * slow disks are waited for as long as one get may take. */
+MUST_CHECK struct status fragment_gather_wait(struct fragment_gather *gather, int64_t deadline_ms);
+MUST_CHECK struct status
+fragment_gather_distrust(struct fragment_gather *gather, uint32_t block, int64_t deadline_ms);
 
 enum fragment_verdict {
     FRAGMENT_GOOD, /* It came and fits its tag. */

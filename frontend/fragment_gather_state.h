@@ -38,7 +38,16 @@ struct fragment_gather {
     struct fragment_plan plan;
     struct gather_slot slots[ERASURE_FRAGMENTS_MAX];
     unsigned count;
-    unsigned source;  /* k = 1: the copy that is read. */
-    bool wants_whole; /* Begun with whole fragments: one of the needed is known to be away. */
+    int64_t hedge_at_ms; /* When those asked for first are slow. */
+    unsigned source;     /* k = 1: the copy that is read. */
+    bool wants_whole;    /* Begun with whole fragments: one of the needed is known to be away. */
     bool is_damaged;
 };
+
+/* Ask for a span of fragment index. Not under the mutex: a get that cannot start is done at once.
+ */
+MUST_CHECK struct status fragment_fetch_start(
+    struct fragment_gather *gather, unsigned index, const struct fragment_span *span);
+
+/* Of the owner's reference, or of a fetch that is over. */
+void fragment_fetch_unref(struct fragment_gather *gather);

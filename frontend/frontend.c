@@ -2,6 +2,8 @@
 
 #include "lib/base/clock.h"
 
+enum { COMMIT_MS_MIN = 500 };
+
 struct status frontend_refuse(struct frontend_call *call, enum s3_error error, struct status status)
 {
     call->error = error;
@@ -23,9 +25,39 @@ enum s3_error frontend_error(const struct frontend_call *call, struct status sta
     return s3_error_of_status(status.code);
 }
 
+void frontend_progress(struct frontend_call *call)
+{
+    call->answer_by_ms = clock_monotonic_ms() + (int64_t)call->frontend->settings->answer_timeout;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t frontend_deadline(const struct frontend_call *call)
 {
-    return clock_monotonic_ms() + (int64_t)call->frontend->settings->call_timeout;
+    int64_t own = clock_monotonic_ms() + (int64_t)call->frontend->settings->call_timeout;
+    return earlier(own, call->answer_by_ms);
+}
+
+int64_t frontend_commit_deadline(const struct frontend_call *call)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t own = now_ms + (int64_t)call->frontend->settings->commit_timeout;
+    int64_t end = earlier(own, call->answer_by_ms - CONTENT_RESOLVE_MS);
+    return end > now_ms + COMMIT_MS_MIN ? end : now_ms + COMMIT_MS_MIN;
+}
+
+int64_t frontend_upload_deadline(const struct frontend_call *call)
+{
+    return call->answer_by_ms - CONTENT_RESOLVE_MS - COMMIT_MS_MIN;
+}
+
+int64_t frontend_buffer_deadline(const struct frontend_call *call)
+{
+    int64_t own = clock_monotonic_ms() + (int64_t)call->frontend->settings->buffer_timeout;
+    return earlier(own, call->answer_by_ms);
 }
 
 void frontend_common_headers(struct frontend_call *call)

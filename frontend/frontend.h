@@ -41,8 +41,9 @@ struct frontend_call {
     struct http_exchange *exchange;
     const struct s3_request *request;
     struct arena *arena;
-    enum s3_error error; /* What to answer; NONE: what the status says. */
-    struct id16 bucket;  /* For the log; zero where there is none. */
+    enum s3_error error;  /* What to answer; NONE: what the status says. */
+    struct id16 bucket;   /* For the log; zero where there is none. */
+    int64_t answer_by_ms; /* See frontend_progress. */
 };
 
 /* Fail with exactly this S3 error: the status for the log, the error for the client. */
@@ -52,8 +53,20 @@ frontend_refuse(struct frontend_call *call, enum s3_error error, struct status s
 /* The S3 error of a call that failed with status. */
 enum s3_error frontend_error(const struct frontend_call *call, struct status status);
 
+/*
+ * The client moved bytes of the body. From then on, or from the request's head, everything that is
+ * waited for has answer_timeout together: a client gets its answer in that time, whatever is down.
+ */
+void frontend_progress(struct frontend_call *call);
+
 /* When a call to the key store or content DB that begins now has to end. */
 int64_t frontend_deadline(const struct frontend_call *call);
+/* The same for one that changes something, whose unknown outcome may have to be asked for. */
+int64_t frontend_commit_deadline(const struct frontend_call *call);
+/* Until when chunks may be waited for; there is time for the commit then. */
+int64_t frontend_upload_deadline(const struct frontend_call *call);
+/* Until when a request may wait for a chunk buffer. */
+int64_t frontend_buffer_deadline(const struct frontend_call *call);
 
 /* Headers that every answer carries. */
 void frontend_common_headers(struct frontend_call *call);

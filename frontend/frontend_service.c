@@ -100,6 +100,7 @@ void frontend_service_handle(void *context, struct http_exchange *exchange)
         s3_error_respond(exchange, error);
     } else {
         call.request = request;
+        frontend_progress(&call);
         status = dispatch(&call);
         if (!status_ok(status)) {
             s3_error_respond(exchange, frontend_error(&call, status));

@@ -34,7 +34,7 @@ send_create(struct frontend_call *call, struct access *access, const struct obje
     request.attributes = content_client_binary(buffer_bytes(&version->attributes));
     Triad__Content__Outcome outcome = TRIAD__CONTENT__OUTCOME__NONE;
     TRY(content_client_create_upload(
-        call->frontend->content, &request, frontend_deadline(call), &outcome));
+        call->frontend->content, &request, frontend_commit_deadline(call), &outcome));
     return frontend_outcome(call, outcome);
 }
 
@@ -77,7 +77,7 @@ struct status multipart_abort(struct frontend_call *call)
     request.upload = content_client_binary(BYTES_ARRAY(upload.bytes));
     Triad__Content__Outcome outcome = TRIAD__CONTENT__OUTCOME__NONE;
     TRY(content_client_abort_upload(
-        call->frontend->content, &request, frontend_deadline(call), &outcome));
+        call->frontend->content, &request, frontend_commit_deadline(call), &outcome));
     TRY(frontend_outcome(call, outcome));
     frontend_common_headers(call);
     return http_response_send(call->exchange->response, 204, bytes_of(NULL, 0));

@@ -5,7 +5,6 @@
 #include "frontend/object_version.h"
 #include "frontend/s3_body.h"
 #include "frontend/s3_xml.h"
-#include "lib/base/clock.h"
 #include "lib/base/hex.h"
 #include "lib/crypto/digest.h"
 
@@ -54,6 +53,7 @@ static struct status read_parts(struct complete *complete)
     if (error != S3_ERROR_NONE) {
         return frontend_refuse(call, error, FAIL(INVALID, "body of Complete"));
     }
+    frontend_progress(call);
     struct status status =
         s3_xml_parse_complete(buffer_bytes(&xml), call->arena, &complete->wanted, &complete->count);
     if (status.code == STATUS_CONFLICT) {
@@ -239,9 +239,8 @@ send_complete(struct complete *complete, const struct object_version *version, c
     request.if_absent = call->request->conditions.if_none_match.size > 0;
     OWNED(content_reply) struct content_reply *reply = NULL;
     const Triad__Content__UploadReply *answer = NULL;
-    int64_t deadline_ms = clock_monotonic_ms() + (int64_t)call->frontend->settings->commit_timeout;
     TRY(content_client_complete_upload(
-        call->frontend->content, &request, deadline_ms, &reply, &answer));
+        call->frontend->content, &request, frontend_commit_deadline(call), &reply, &answer));
     TRY(frontend_outcome(call, answer->outcome));
     return answer->row != NULL ? take_done(complete, answer->row, etag) : OK;
 }

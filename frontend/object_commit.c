@@ -1,15 +1,14 @@
 #include "frontend/object_commit.h"
 
 #include "frontend/object_version.h"
-#include "lib/base/clock.h"
 
 struct status object_commit_send(
     struct frontend_call *call, const Triad__Content__CommitItem *item,
     struct content_commit *ret_commit)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + (int64_t)call->frontend->settings->commit_timeout;
     struct content_commit commit = {.outcome = TRIAD__CONTENT__OUTCOME__NONE};
-    TRY(content_client_commit(call->frontend->content, item, deadline_ms, &commit));
+    TRY(content_client_commit(
+        call->frontend->content, item, frontend_commit_deadline(call), &commit));
     if (commit.outcome == TRIAD__CONTENT__OUTCOME__LEASE_CLOSED &&
         item->content.len == CONTENT_SIZE) {
         struct content content;

@@ -53,6 +53,7 @@ static struct status read_keys(
     if (error != S3_ERROR_NONE) {
         return frontend_refuse(call, error, FAIL(INVALID, "body of DeleteObjects"));
     }
+    frontend_progress(call);
     struct status status =
         s3_xml_parse_delete(buffer_bytes(&xml), call->arena, ret_items, ret_count, ret_is_quiet);
     if (!status_ok(status)) {

@@ -131,6 +131,7 @@ static struct status send_body(
     while (piece.size > 0) {
         metric_add(&frontend_metrics_bytes_out, (int64_t)piece.size);
         TRY(http_response_write(response, piece));
+        frontend_progress(call);
         TRY(object_reader_next(reader, &piece));
     }
     return http_response_finish(response);

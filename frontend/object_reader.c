@@ -77,8 +77,7 @@ static struct status start_read(
         .hedge_ms = (int64_t)frontend->settings->hedge_delay,
     };
     TRY(erasure_table_get(frontend->erasures, reference->k, reference->m, &options.erasure));
-    int64_t deadline_ms =
-        may_wait ? clock_monotonic_ms() + (int64_t)frontend->settings->buffer_timeout : 0;
+    int64_t deadline_ms = may_wait ? frontend_buffer_deadline(reader->call) : 0;
     OWNED(chunk_buffer) struct chunk_buffer *buffer = NULL;
     TRY(chunk_pool_take(
         frontend->pool, chunk_read_memory(options.erasure, reference), deadline_ms, &buffer));
@@ -158,7 +157,8 @@ static struct status advance(struct object_reader *reader)
 static struct status retry(struct object_reader *reader, struct status failure)
 {
     bool may_help = failure.code == STATUS_UNAVAILABLE || failure.code == STATUS_NOT_FOUND;
-    if (!may_help || reader->is_refreshed) {
+    bool is_late = clock_monotonic_ms() >= reader->call->answer_by_ms;
+    if (!may_help || is_late || reader->is_refreshed) {
         return failure;
     }
     reader->is_refreshed = true;
@@ -177,7 +177,8 @@ struct status object_reader_next(struct object_reader *reader, struct bytes *ret
         if (reader->present == NULL) {
             TRY(advance(reader));
         }
-        struct status status = chunk_read_next(reader->present, ret_plain);
+        struct status status =
+            chunk_read_next(reader->present, reader->call->answer_by_ms, ret_plain);
         if (!status_ok(status)) {
             TRY(retry(reader, status));
             continue;

@@ -1,6 +1,7 @@
 #include "frontend/upload.h"
 
 #include "frontend/chunk_writer.h"
+#include "frontend/upload_kept.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/log.h"
@@ -10,6 +11,7 @@
 enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 50 };
 
 struct upload {
+    struct frontend_call *call;
     struct frontend *frontend;
     const struct upload_options *options;
     struct content content;
@@ -20,6 +22,9 @@ struct upload {
     struct manifest_builder *builder; /* Owned. */
     struct chunk_write *flying;       /* Owned: the chunk before, on its way out. */
     uint64_t digested;
+    struct upload_kept kept; /* Read from here first. */
+    bool is_stuck;           /* Too few accounts for the first chunk in this code. */
+    bool is_replanned;
 };
 
 void upload_free(struct upload *upload)
@@ -28,9 +33,16 @@ void upload_free(struct upload *upload)
         return;
     }
     chunk_write_free(upload->flying);
+    upload_kept_done(&upload->kept);
     manifest_builder_free(upload->builder);
     secret_free(upload->dek_kek);
     free(upload);
+}
+
+/* Nothing of it is in the manifest yet: it can begin again, with another code and content. */
+static bool can_replan(const struct upload *upload)
+{
+    return !upload->is_replanned && manifest_builder_chunks(upload->builder) == 0;
 }
 
 /* Fragments of at most 1 MiB and their tags go as one message. */
@@ -54,7 +66,9 @@ static struct status choose_layout(struct upload *upload, struct placement_layou
     size_t count = 0;
     struct status status = OK;
     /* A node that restarts is back within seconds: better a short wait than an error. */
-    for (int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;;) {
+    int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    int64_t last_ms = frontend_upload_deadline(upload->call);
+    for (end_ms = end_ms < last_ms ? end_ms : last_ms;;) {
         count = fragment_client_candidates(
             upload->frontend->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
         status =
@@ -109,9 +123,12 @@ static struct status land(struct upload *upload)
     if (upload->flying == NULL) {
         return OK;
     }
-    OWNED(chunk_write) struct chunk_write *write = TAKE(upload->flying);
     struct chunk_written written;
-    TRY(chunk_write_finish(write, &written));
+    struct status status = chunk_write_finish(
+        upload->flying, frontend_upload_deadline(upload->call), can_replan(upload), &written);
+    upload->is_stuck = status.code == STATUS_UNAVAILABLE && can_replan(upload);
+    TRY(status);
+    OWNED(chunk_write) struct chunk_write *write = TAKE(upload->flying);
     return manifest_builder_add(upload->builder, &written.row, written.entries);
 }
 
@@ -127,9 +144,23 @@ take_buffer(struct upload *upload, size_t size, struct chunk_buffer **ret_buffer
         }
         TRY(land(upload));
     }
-    int64_t deadline_ms =
-        clock_monotonic_ms() + (int64_t)upload->frontend->settings->buffer_timeout;
-    return chunk_pool_take(pool, size, deadline_ms, ret_buffer);
+    return chunk_pool_take(pool, size, frontend_buffer_deadline(upload->call), ret_buffer);
+}
+
+/* What was read before was seen by the digest then. */
+static struct status fill_block(struct upload *upload, uint8_t *slot, uint32_t size)
+{
+    const struct upload_options *options = upload->options;
+    uint32_t kept = upload_kept_read(&upload->kept, slot, size);
+    if (kept == size) {
+        return OK;
+    }
+    uint32_t fresh = size - kept;
+    TRY(options->read(options->context, slot + kept, fresh));
+    frontend_progress(upload->call);
+    upload->digested += fresh;
+    return options->digest != NULL ? body_digest_add(options->digest, bytes_of(slot + kept, fresh))
+                                   : OK;
 }
 
 /* Plaintext straight into the block slots, seen by the digest on its way. */
@@ -140,15 +171,29 @@ static struct status fill(struct upload *upload, const struct chunk_shape *shape
     for (uint32_t block = 0; left > 0; block++) {
         uint8_t *slot = sealed + chunk_shape_offset(shape, block);
         uint32_t size = left < shape->block_len ? left : shape->block_len;
-        TRY(options->read(options->context, slot, size));
-        if (options->digest != NULL) {
-            TRY(body_digest_add(options->digest, bytes_of(slot, size)));
-        }
+        TRY(fill_block(upload, slot, size));
         left -= size;
     }
-    upload->digested += shape->plain_len;
     /* Sealing is in place: the digest must be done with these bytes. */
     return options->digest != NULL ? body_digest_wait(options->digest, upload->digested) : OK;
+}
+
+/* Accounts may have gone since the code was chosen: while nothing is sealed, better choose anew
+ * than wait for them. */
+static struct status expect_quorum(struct upload *upload)
+{
+    struct placement_candidate candidates[FRAGMENT_CLIENT_ACCOUNTS_MAX];
+    if (!can_replan(upload)) {
+        return OK;
+    }
+    size_t count = fragment_client_candidates(
+        upload->frontend->fragments, candidates, FRAGMENT_CLIENT_ACCOUNTS_MAX);
+    unsigned up = 0;
+    for (size_t i = 0; i < count; i++) {
+        up += candidates[i].is_up ? 1 : 0;
+    }
+    upload->is_stuck = up < erasure_k(upload->erasure) + (erasure_m(upload->erasure) > 0 ? 1 : 0);
+    return upload->is_stuck ? FAIL(UNAVAILABLE, "too few storage accounts are up") : OK;
 }
 
 static struct status send_chunk(struct upload *upload, uint32_t n, uint64_t offset)
@@ -172,7 +217,11 @@ static struct status send_chunk(struct upload *upload, uint32_t n, uint64_t offs
     OWNED(chunk_buffer) struct chunk_buffer *buffer = NULL;
     TRY(take_buffer(upload, chunk_write_memory(upload->erasure, &context.shape), &buffer));
     TRY(fill(upload, &context.shape, chunk_buffer_data(buffer)));
-    TRY(land(upload));
+    struct status status = upload->flying == NULL ? expect_quorum(upload) : land(upload);
+    if (upload->is_stuck) {
+        upload_kept_append(&upload->kept, &buffer, &context.shape);
+    }
+    TRY(status);
     struct chunk_write_options write = {
         .fragments = upload->frontend->fragments,
         .erasure = upload->erasure,
@@ -181,8 +230,47 @@ static struct status send_chunk(struct upload *upload, uint32_t n, uint64_t offs
         .context = &context,
         .timeout_ms = (int64_t)upload->frontend->settings->fragment_timeout,
         .grace_ms = (int64_t)upload->frontend->settings->write_grace,
+        .deadline_ms = frontend_upload_deadline(upload->call),
     };
     return chunk_write_start(&write, &buffer, &upload->flying);
+}
+
+static struct status run_chunks(struct upload *upload)
+{
+    uint32_t n = 0;
+    for (uint64_t offset = 0; offset < upload->options->size; offset += upload->chunk_size) {
+        TRY(send_chunk(upload, n++, offset));
+    }
+    return land(upload);
+}
+
+/*
+ * A node was lost or fell silent while the first chunk was on its way, and too few are left for
+ * its code: begin again with what those allow that answer now. The plaintext comes from what we
+ * sealed and from what was read behind it; keys, chunk ids and content are new. What was stored
+ * already belongs to no manifest.
+ */
+static struct status replan(struct upload *upload)
+{
+    upload->is_stuck = false;
+    upload->is_replanned = true;
+    if (upload->flying != NULL) {
+        const struct chunk_shape *shape = chunk_write_shape(upload->flying);
+        OWNED(chunk_buffer) struct chunk_buffer *buffer = NULL;
+        TRY(chunk_pool_take(
+            upload->frontend->pool, chunk_shape_sealed_size(shape),
+            frontend_upload_deadline(upload->call), &buffer));
+        TRY(chunk_write_reopen(upload->flying, chunk_buffer_data(buffer)));
+        upload_kept_prepend(&upload->kept, &buffer, shape);
+        chunk_write_free(TAKE(upload->flying));
+    }
+    manifest_builder_free(TAKE(upload->builder));
+    secret_free(TAKE(upload->dek_kek));
+    TRY(prepare(upload));
+    log_event(
+        LOG_WARN, "an upload begins again on other storage accounts",
+        LOG_INT("data", erasure_k(upload->erasure)), LOG_INT("parity", erasure_m(upload->erasure)));
+    return OK;
 }
 
 struct status upload_run(
@@ -195,14 +283,16 @@ struct status upload_run(
     if (upload == NULL) {
         return FAIL(NO_MEMORY, "upload");
     }
+    upload->call = call;
     upload->frontend = call->frontend;
     upload->options = options;
     TRY(prepare(upload));
-    uint32_t n = 0;
-    for (uint64_t offset = 0; offset < options->size; offset += upload->chunk_size) {
-        TRY(send_chunk(upload, n++, offset));
+    struct status status = run_chunks(upload);
+    if (upload->is_stuck) {
+        TRY(replan(upload));
+        status = run_chunks(upload);
     }
-    TRY(land(upload));
+    TRY(status);
     if (upload->builder != NULL) {
         TRY(manifest_builder_finish(upload->builder));
     }
