@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from leftovers import Run, quiet
@@ -20,6 +21,10 @@ from leftovers import Run, quiet
 TOOLS = ("nbdkit", "nbdfuse", "losetup", "mkfs.ext4", "mount", "umount")
 MIB = 1024 * 1024
 WAIT = 20  # Seconds for each of nbdkit and nbdfuse to be there.
+
+
+# nbdfuse asks to be ended with the thread that started it; restore() may be called from one that does not last.
+STARTER = ThreadPoolExecutor(1)
 
 
 class RigError(RuntimeError):
@@ -73,9 +78,9 @@ class PowerRig:
     def _start(self, command, ready):
         """Starts a server and waits until it is ready."""
         with open(self._run.directory / "log", "ab") as log:
-            process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       env=os.environ | {"TMPDIR": str(self._run.directory)},
-                                       start_new_session=True)
+            process = STARTER.submit(
+                subprocess.Popen, list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=os.environ | {"TMPDIR": str(self._run.directory)}, start_new_session=True).result()
         deadline = time.monotonic() + WAIT
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
@@ -89,7 +94,7 @@ class PowerRig:
 
     @property
     def has_power(self):
-        return self._loop is not None and self._nbdkit.poll() is None
+        return self._loop is not None and all(one.poll() is None for one in (self._nbdkit, self._nbdfuse))
 
     def mount(self):
         """The directory on the disk; mounted at the first call, wholly or not at all."""
@@ -130,6 +135,7 @@ class PowerRig:
         """The power is back: a new mount of what was synced. Nothing must use the old one any more."""
         if self.has_power:
             return self.path
+        self._power_off()
         self._release()
         return self.mount()
 

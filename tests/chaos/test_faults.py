@@ -361,6 +361,19 @@ def test_a_power_cut_loses_what_is_not_synced_and_nothing_else():
             assert (other.path / f"unsynced{cut}").stat().st_size == 300_000  # Its power stayed.
 
 
+def test_a_rig_outlives_the_thread_that_restored_it():
+    needs_rigs()
+    with PowerRig() as rig:
+        rig.cut()
+        thread = threading.Thread(target=rig.restore)
+        thread.start()
+        thread.join()
+        time.sleep(0.3)
+        with open(rig.path / "file", "wb") as file:
+            os.fsync(file.fileno())
+        assert rig.has_power and [path.name for path in rig.path.glob("f*")] == ["file"]
+
+
 @pytest.mark.parametrize("name", RIGGED)
 def test_daemons_keep_what_they_acknowledged_over_a_power_cut(it, name):
     needs_rigs()
