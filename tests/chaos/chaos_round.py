@@ -97,12 +97,15 @@ def run(deployment, plan, say=print):
 def settle(deployment, history, result):
     """After the storm: repair ends, everything reads back from everywhere, and the history is lawful."""
     try:
-        seconds = finale.wait_repaired(deployment, 60)
+        seconds = finale.wait_repaired(deployment, finale.REPAIR)
         result.facts.append(f"full redundancy {seconds:.1f} s after healing")
+    except RuntimeError as error:
+        result.violations.append(f"D4: {error}")
+    try:
         facts, violations = finale.read_back(deployment, history)
-        result.facts += facts if isinstance(facts, list) else [str(facts)]
+        result.facts += facts
         result.violations += violations
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001: what is wrong with the cluster breaks this in many ways.
         result.violations.append(f"finale: {type(error).__name__}: {error}")
     result.violations += check_linear.check(history)
     result.violations += check_list.check(history)

@@ -192,9 +192,17 @@ class Deployment:
                 self.deaths.append((name, process.returncode))
             return False
 
-    def was_killed(self, name):
-        """Whether we killed it and did not launch it since."""
-        return name in self._killed
+    def doom(self, name):
+        """What it dies of from now on is our doing, until it is launched again."""
+        with self._lock:
+            self.alive(name)  # An earlier death was its own.
+            self._killed.add(name)
+
+    def restart(self, name):
+        """Starts a daemon again that ended by itself."""
+        with self._lock:
+            if not self.alive(name) and name not in self._killed:
+                self.launch(name)
 
     def kill(self, name):
         """SIGKILL, and it is gone on the return."""

@@ -23,14 +23,9 @@ class Supervisor:
         self.thread.join()
 
     def _run(self):
-        handled = 0
         while not self.stopping.wait(PAUSE):
             for name in self.deployment.names:
-                self.deployment.alive(name)  # Notices deaths.
-            for name, _ in self.deployment.deaths[handled:]:
-                handled += 1
-                if not self.deployment.was_killed(name):
-                    self.deployment.launch(name)
+                self.deployment.restart(name)
 
 
 def verdict(deployment):

@@ -14,6 +14,7 @@ class PowerCut:
         return {"name": random.choice(sorted(deployment.rigs))}
 
     def inject(self, deployment, what):
+        deployment.doom(what["name"])  # It may notice before we kill it.
         deployment.rigs[what["name"]].cut()
         deployment.kill(what["name"])
 
