@@ -15,6 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -196,17 +199,55 @@ const struct secret *seal_sek(const struct seal *seal, size_t index, uint32_t *r
     return seal->seks[index];
 }
 
-static struct status create_key_file(const char *path)
+/* Give the whole file its name, unless that exists by now: another init may have been faster. */
+static struct status name_key_file(int dir_fd, const char *temporary, const char *name)
+{
+    int result = renameat2(dir_fd, temporary, dir_fd, name, RENAME_NOREPLACE);
+
+    if (result != 0 && errno == EINVAL) { /* A file system without that. */
+        result = renameat(dir_fd, temporary, dir_fd, name);
+    }
+    return result == 0 ? file_sync_dir(dir_fd) : FAIL_ERRNO(errno, "rename key file");
+}
+
+static struct status create_in(int dir_fd, const char *name)
 {
     OWNED(secret) struct secret *key = NULL;
-    OWNED(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char temporary[NAME_MAX + 1];
 
+    if (snprintf(temporary, sizeof(temporary), "%s.new", name) >= (int)sizeof(temporary)) {
+        return FAIL(INVALID, "name of the key file is too long");
+    }
+    if (unlinkat(dir_fd, temporary, 0) != 0 && errno != ENOENT) {
+        return FAIL_ERRNO(errno, "remove old temporary key file");
+    }
+    OWNED(fd)
+    int fd = openat(
+        dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)0600);
     if (fd < 0) {
         return FAIL_ERRNO(errno, "create key file");
     }
     TRY(secret_new_random(SECRET_KEY_SIZE, &key));
     TRY(file_write_at(fd, secret_bytes(key), 0));
-    return fsync(fd) == 0 ? OK : FAIL_ERRNO(errno, "sync key file");
+    if (fsync(fd) != 0) {
+        return FAIL_ERRNO(errno, "sync key file");
+    }
+    return name_key_file(dir_fd, temporary, name);
+}
+
+/* After a crash the whole key is there under its name, or none. */
+static struct status create_key_file(const char *path)
+{
+    char dir[PATH_MAX];
+    char name[PATH_MAX];
+    OWNED(fd) int dir_fd = -1;
+
+    if (snprintf(dir, sizeof(dir), "%s", path) >= (int)sizeof(dir)) {
+        return FAIL(INVALID, "path of the key file is too long");
+    }
+    memcpy(name, dir, sizeof(name)); /* Both calls may change what they are given. */
+    TRY(file_open_dir(dirname(dir), false, &dir_fd));
+    return create_in(dir_fd, basename(name));
 }
 
 struct status seal_read_key_file(const char *path, bool create, struct secret **ret_key)

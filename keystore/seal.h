@@ -30,7 +30,7 @@ size_t seal_sek_count(const struct seal *seal);
 /* By rising version; the last is current. */
 const struct secret *seal_sek(const struct seal *seal, size_t index, uint32_t *ret_version);
 
-/* 32 bytes from a key file; with create, a missing file is made (mode 0600) and synced. */
+/* 32 bytes from a key file; with create, a missing file is made (mode 0600), whole and durable. */
 MUST_CHECK struct status seal_read_key_file(const char *path, bool create, struct secret **ret_key);
 
 DEFINE_OWNED(seal)

@@ -9,7 +9,9 @@
 #include "lib/crypto/kdf.h"
 #include "lib/crypto/key_wrap.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/fault.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +169,19 @@ static void a_key_file_is_made_once_and_private(void **state)
     assert_status(seal_read_key_file(path, false, &first), STATUS_INVALID);
 }
 
+static void a_key_file_that_was_cut_off_is_made_anew(void **state)
+{
+    char path[128];
+    OWNED(secret) struct secret *key = NULL;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/key", root);
+    fault_pwrite(0, EIO);
+    assert_status(seal_read_key_file(path, true, &key), STATUS_IO);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_ok(seal_read_key_file(path, true, &key));
+}
+
 static void the_cache_forgets_what_was_used_longest_ago(void **state)
 {
     OWNED(secret_cache) struct secret_cache *cache = NULL;
@@ -198,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_flipped_byte_of_a_seal_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_seal_reads_as_written_down, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_file_is_made_once_and_private, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_key_file_that_was_cut_off_is_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(
             the_cache_forgets_what_was_used_longest_ago, setup, teardown),
     };
