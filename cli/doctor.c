@@ -19,9 +19,24 @@ void doctor_init(struct doctor *doctor, struct cli *cli)
     CHECK(doctor->findings != NULL);
 }
 
+/* What peers and files say may hold anything: a terminal gets printable characters only. */
+static char *printable(struct doctor *doctor, const char *text)
+{
+    char *copy = arena_text(&doctor->cli->arena, bytes_text(text));
+    CHECK(copy != NULL);
+    for (char *at = copy; *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20 || c == 0x7f) {
+            *at = '?';
+        }
+    }
+    return copy;
+}
+
 void doctor_run(
     struct doctor *doctor, const char *subject, const struct doctor_check *checks, void *context)
 {
+    subject = printable(doctor, subject);
     if (!doctor->cli->is_json &&
         (doctor->subject == NULL || strcmp(doctor->subject, subject) != 0)) {
         printf("%s\n", subject);
@@ -33,21 +48,12 @@ void doctor_run(
     }
 }
 
-/* What peers and files say may hold anything: a terminal gets printable characters only. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f) {
-            *text = '?';
-        }
-    }
-}
-
-static void add(struct doctor *doctor, enum doctor_state state, const char *advice, char *found)
+static void
+add(struct doctor *doctor, enum doctor_state state, const char *advice, const char *found)
 {
     CHECK(found != NULL);
-    make_printable(found);
+    found = printable(doctor, found);
+    advice = state != DOCTOR_OK ? printable(doctor, advice) : NULL;
     cJSON *finding = cJSON_CreateObject();
     CHECK(finding != NULL && cJSON_AddItemToArray(doctor->findings, finding));
     cJSON_AddStringToObject(finding, "subject", doctor->subject);

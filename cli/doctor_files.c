@@ -140,8 +140,10 @@ static bool tell_file(
     bool is_there = stat(path, &info) == 0;
     if (!is_there || !S_ISREG(info.st_mode)) {
         doctor_fail(
-            doctor, "put it there, or set the option right", "%s: %s: %s", option, path,
-            is_there ? "is no file" : strerrordesc_np(errno));
+            doctor,
+            !is_there && errno == EACCES ? "run this as root or as the daemon's user"
+                                         : "put it there, or set the option right",
+            "%s: %s: %s", option, path, is_there ? "is no file" : strerrordesc_np(errno));
         return false;
     }
     return is_secret ? tell_secret(doctor, target, path, &info) : tell_shown(doctor, path, &info);

@@ -140,8 +140,5 @@ void doctor_limits_check(struct doctor *doctor, void *context)
         doctor_warn(doctor, "mount /proc", "the limits cannot be read");
         return;
     }
-    tell(
-        doctor, target, &limits,
-        pid > 0 ? "a process of ours (the daemon's own limits are root's to read)"
-                : "a process started from here");
+    tell(doctor, target, &limits, "a process started from here");
 }

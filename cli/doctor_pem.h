@@ -2,7 +2,7 @@
 
 /*
  * Certificates in the hands of the doctor: read from files or from a peer, their dates, their
- * chain, whom they name. Pure but for reading; "now" is the caller's.
+ * chain, their keys. It judges nothing by the clock.
  */
 
 #include "lib/base/buffer.h"
@@ -34,10 +34,10 @@ int64_t doctor_pem_first_end(const struct doctor_pem *pem);
 MUST_CHECK struct status doctor_pem_check_key(const struct doctor_pem *pem, const char *key_path);
 
 /*
- * X509_V_OK, or why OpenSSL does not trust the leaf at that time: the rest of the chain may help,
- * only what is in ca may be the end.
+ * X509_V_OK, or why OpenSSL does not trust the leaf: the rest of the chain may help, only what is
+ * in ca may be the end. Dates are not judged: one may be over and yet be told by whom it was.
  */
-int doctor_pem_verify(const struct doctor_pem *pem, const struct doctor_pem *ca, int64_t now_s);
+int doctor_pem_verify(const struct doctor_pem *pem, const struct doctor_pem *ca);
 
 /* The leaf's PEM text, for lib/rpc/rpc_identity.h. */
 MUST_CHECK struct status doctor_pem_text(const struct doctor_pem *pem, struct buffer *text);

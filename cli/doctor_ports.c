@@ -5,6 +5,7 @@
 #include "lib/version/version.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const char taken[] = "stop what has it, or choose another port";
 
@@ -46,6 +47,12 @@ static void tell_listener(struct doctor *doctor, const struct doctor_target *tar
         .cert_file = is_s3 ? NULL : doctor_target_text(target, "cert_file"),
         .key_file = is_s3 ? NULL : doctor_target_text(target, "key_file"),
     };
+    if (dial.key_file != NULL && access(dial.key_file, R_OK) != 0) {
+        doctor_warn(
+            doctor, "see what is said of the key file",
+            "%s is taken; by whom cannot be asked without our key", address);
+        return;
+    }
     OWNED(doctor_pem) struct doctor_pem *shown = NULL;
     OWNED(doctor_pem) struct doctor_pem *own = NULL;
     const char *own_file = doctor_target_text(target, is_s3 ? "s3_cert_file" : "cert_file");
