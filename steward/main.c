@@ -104,7 +104,7 @@ static bool repair_one(struct steward *steward, const Triad__Content__RepairTask
     if (status.code == STATUS_STALE) {
         steward->role.is_active = false;
     }
-    bool is_done = status_ok(status) || status.code == STATUS_NOT_FOUND;
+    bool is_done = status_ok(status);
     metric_add(is_done ? &repaired : &failed, 1);
     if (!is_done) {
         log_event(

@@ -20,6 +20,7 @@ struct repair {
     struct fragment_gather *gather; /* Owned. */
     enum fragment_verdict verdicts[ERASURE_FRAGMENTS_MAX];
     unsigned count;
+    bool is_garbage; /* The content DB said that nobody refers to the content any more. */
 };
 
 static void repair_release(struct repair *repair)
@@ -137,7 +138,7 @@ static struct status put_fragment(struct repair *repair, unsigned index)
 }
 
 /* The content DB's word: a steward that was replaced stops. */
-static struct status judge(Triad__Content__Outcome outcome)
+static struct status judge(struct repair *repair, Triad__Content__Outcome outcome)
 {
     if (outcome == TRIAD__CONTENT__OUTCOME__DONE) {
         return OK;
@@ -146,6 +147,7 @@ static struct status judge(Triad__Content__Outcome outcome)
         return FAIL(STALE, "another steward is active");
     }
     if (outcome == TRIAD__CONTENT__OUTCOME__NOT_FOUND) {
+        repair->is_garbage = true;
         return FAIL(NOT_FOUND, "the content is gone");
     }
     return FAIL(CONFLICT, "the content DB did not take a repair");
@@ -170,7 +172,7 @@ static struct status confirm(struct repair *repair, unsigned index)
     Triad__Content__Outcome outcome = TRIAD__CONTENT__OUTCOME__NONE;
     TRY(content_client_confirm_repair(
         repair->options->content, &request, deadline(repair), &outcome));
-    return judge(outcome);
+    return judge(repair, outcome);
 }
 
 static struct status
@@ -207,7 +209,7 @@ static struct status reserve(struct repair *repair, unsigned index, bool may_sta
     uint32_t number = 0;
     TRY(content_client_reserve_repair(
         repair->options->content, &request, deadline(repair), &outcome, &number));
-    TRY(judge(outcome));
+    TRY(judge(repair, outcome));
     *entry = (struct placement_entry){
         .account = account, .copy = (uint8_t)number, .state = PLACEMENT_MISSING};
     return OK;
@@ -247,7 +249,7 @@ static struct status repair_fragment(struct repair *repair, unsigned index)
     return status;
 }
 
-static struct status finish(const struct repair *repair)
+static struct status finish(struct repair *repair)
 {
     Triad__Content__FinishRepairRequest request = TRIAD__CONTENT__FINISH_REPAIR_REQUEST__INIT;
     request.steward_fence = repair->options->steward_fence;
@@ -259,7 +261,7 @@ static struct status finish(const struct repair *repair)
     TRY(content_client_finish_repair(
         repair->options->content, &request, deadline(repair), &outcome));
     /* The last confirmation may have ended it already. */
-    return outcome == TRIAD__CONTENT__OUTCOME__NOT_FOUND ? OK : judge(outcome);
+    return outcome == TRIAD__CONTENT__OUTCOME__NOT_FOUND ? OK : judge(repair, outcome);
 }
 
 struct status
@@ -275,7 +277,10 @@ repair_run(const struct repair_options *options, const Triad__Content__RepairTas
     struct status first = OK;
     for (unsigned i = 0; i < repair.count; i++) {
         struct status status = repair_fragment(&repair, i);
-        if (status.code == STATUS_STALE || status.code == STATUS_NOT_FOUND) {
+        if (repair.is_garbage) {
+            return finish(&repair); /* Else the task would come back for ever. */
+        }
+        if (status.code == STATUS_STALE) {
             return status;
         }
         first = status_ok(first) ? status : first;

@@ -455,3 +455,16 @@ def test_sleep_of_five_seconds(damaged, victim):
         assert damaged.pid(victim) is not None, damaged.log(victim)[-2000:]
     load.check_all()
     assert before > 0
+
+
+def test_a_repair_of_what_was_overwritten_meanwhile_ends(damaged):
+    """Its task was called done and left in the queue: the steward spun on it."""
+    record = next(r for r in put_and_find(damaged, "spun", os.urandom(LARGE)) if r.size > 0)
+    damaged.stop_only("steward")
+    flip(record)
+    for _ in range(3):
+        read(damaged, "spun")  # Whoever meets it reports it.
+    assert '"repairs":\t0' not in damaged.triad("status", "--json").stdout
+    damaged.s3().put_object(Bucket=BUCKET, Key="spun", Body=b"new")
+    damaged.start_only("steward")
+    wait_repaired(damaged)
