@@ -102,6 +102,23 @@ def test_the_end_reports_what_is_not_as_the_history_says(deployment, ran):
     client.close()
 
 
+def test_what_cannot_be_read_is_reported(deployment, ran, monkeypatch):
+    """With three of six blob nodes dead nothing above a small object is left, and the end says so in bounded time."""
+    monkeypatch.setattr(finale, "PATIENCE", 1.0)
+    late = finale.Finale(deployment, ran[1])
+    for blob in deployment.blobs[:3]:
+        deployment.kill(blob)
+    try:
+        begin = time.monotonic()
+        late.read_all("all frontends", late.names)
+        assert time.monotonic() - begin < 120
+    finally:
+        for blob in deployment.blobs[:3]:
+            deployment.launch(blob)
+            deployment.wait_ready(blob, 30)
+    assert any("unreadable" in str(one) for one in late.violations)
+
+
 def test_a_seed_draws_the_same_intents():
     def first(seed, client):
         return list(itertools.islice(plan.Plan(seed, 2).intents(client), 500))
