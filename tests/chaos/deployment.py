@@ -6,17 +6,16 @@ It is what the faults pull at: launch, kill, pause, cut, a proxy's levers. Threa
 import http.client
 import os
 import random
-import signal
 import socket
 import subprocess
-import threading
 import time
 from collections import namedtuple
 from pathlib import Path
 
 import bootstrap
 import spaces as namespaces
-from leftovers import Run, command_of
+from daemons import Daemons
+from leftovers import Run
 from proxy import Proxy
 
 REPO = Path(__file__).resolve().parents[2]
@@ -41,13 +40,14 @@ def free_ports(count):
     raise RuntimeError("no free block of ports")
 
 
-class Deployment:
+class Deployment(Daemons):
     def __init__(self, nodes=6, accounts=1, frontends=2, binaries=BIN, preload=None, volumes=None,
                  proxies=(), options=None, spaces=None):
+        super().__init__(preload)
         self.blobs = [f"blob{i + 1}" for i in range(nodes)]
         self.frontends = [f"frontend{i + 1}" for i in range(frontends)]
         self.names = ["keystore", "contentdb", *self.blobs, "steward", *self.frontends]
-        self.accounts, self.binaries, self.preload = accounts, Path(binaries), preload
+        self.accounts, self.binaries = accounts, Path(binaries)
         self.options = options or {}
         why_not = namespaces.why_not() if spaces is not False else "not wanted"
         if spaces and why_not:
@@ -56,10 +56,8 @@ class Deployment:
         self.rigs = {name: rig for name, rig in (volumes or {}).items() if hasattr(rig, "restore")}
         self._volumes, self._edges = dict(volumes or {}), [tuple(edge) for edge in proxies]
         self.access_key = self.secret_key = self._spaces = self.data = None
-        self.deaths = []         # (name, exit code) of daemons that ended without being killed by us.
         self.proxies = {}        # (client or "*", server) -> Proxy
-        self._processes, self._killed = {}, set()
-        self._run, self._lock = None, threading.RLock()
+        self._run = None
 
     # ---------------------------------------------------------------- all of it
 
@@ -86,7 +84,7 @@ class Deployment:
     def close(self):
         """Ends and removes everything; the directory stays with TRIAD_KEEP=1. A rig is closed too."""
         with self._lock:
-            run, self._run = self._run, None
+            run, self._run, self._is_closed = self._run, None, True
             if run is None:
                 return
             for name in self.names:
@@ -132,6 +130,15 @@ class Deployment:
     def configuration(self, name):
         return self.data / name / f"{self.role_of(name)}.conf"
 
+    def _home(self, name):
+        return self.data / name
+
+    def _command(self, name):
+        return [str(self.binary(self.role_of(name))), "--config", str(self.configuration(name))]
+
+    def _place(self, name):
+        return self._spaces.command(name) if self.can_cut else []
+
     def directory(self, name):
         """The daemon's data directory."""
         return Path(self._volumes.get(name, self.data / name)) / "data"
@@ -143,103 +150,6 @@ class Deployment:
     @property
     def ca(self):
         return self.data / self.frontends[0] / "s3/ca.pem"
-
-    # ---------------------------------------------------------------- processes
-
-    def launch(self, name, wrapper=()):
-        """Starts a daemon that does not run; wrapper: words before its command, as of strace."""
-        with self._lock:
-            if self._run is None or self.alive(name):
-                return
-            command = [*(self._spaces.command(name) if self.can_cut else []), *map(str, wrapper),
-                       *self._command(name)]
-            environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-            if self.preload:
-                environment["LD_PRELOAD"] = str(self.preload)
-            self._killed.discard(name)
-            with open(self.data / name / "log", "ab") as log:
-                # A session of its own: Ctrl-C is for the test, which then ends it.
-                self._processes[name] = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-                    cwd=self.data / name, start_new_session=True)
-
-    def _command(self, name):
-        return [str(self.binary(self.role_of(name))), "--config", str(self.configuration(name))]
-
-    def pid(self, name):
-        """The daemon's own pid, also under a wrapper; None where it does not run."""
-        process = self._processes.get(name)
-        if process is None or process.poll() is not None:
-            return None
-        wanted, waiting = self._command(name), [process.pid]
-        while waiting:
-            pid = waiting.pop()
-            if command_of(pid) == wanted:
-                return pid
-            waiting += children(pid)
-        return None
-
-    def alive(self, name):
-        """Whether it runs, or is about to: paused is alive."""
-        with self._lock:
-            process = self._processes.get(name)
-            if process is None:
-                return False
-            if process.poll() is None:
-                return True
-            del self._processes[name]
-            if name not in self._killed:
-                self.deaths.append((name, process.returncode))
-            return False
-
-    def doom(self, name):
-        """What it dies of from now on is our doing, until it is launched again."""
-        with self._lock:
-            self.alive(name)  # An earlier death was its own.
-            self._killed.add(name)
-
-    def restart(self, name):
-        """Starts a daemon again that ended by itself."""
-        with self._lock:
-            if not self.alive(name) and name not in self._killed:
-                self.launch(name)
-
-    def kill(self, name):
-        """SIGKILL, and it is gone on the return."""
-        with self._lock:
-            process = self._processes.get(name)
-            self._killed.add(name)  # First: it may be dying already, of what was done to its disk.
-            if process is None or not self.alive(name):
-                return
-            pid = self.pid(name)
-            if pid not in (None, process.pid):
-                self._signal(pid, signal.SIGKILL)
-                try:  # Its wrapper ends with it.
-                    process.wait(timeout=5)
-                except subprocess.TimeoutExpired:
-                    pass
-            process.kill()
-            process.wait()
-            del self._processes[name]
-
-    def pause(self, name):
-        """SIGSTOP; on the return every thread stands still."""
-        pid = self.pid(name)
-        self._signal(pid, signal.SIGSTOP)
-        deadline = time.monotonic() + 2
-        while pid is not None and not stands_still(pid) and time.monotonic() < deadline:
-            time.sleep(0.001)
-
-    def resume(self, name):
-        self._signal(self.pid(name), signal.SIGCONT)
-
-    @staticmethod
-    def _signal(pid, number):
-        if pid is not None:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
 
     # ---------------------------------------------------------------- what they say
 
@@ -316,21 +226,3 @@ class Deployment:
 
     def proxy(self, a, b):
         return self.proxies[a, b]
-
-
-def stands_still(pid):
-    """Whether all threads of a process are stopped (or the process is gone)."""
-    try:
-        states = [(task / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
-                  for task in Path(f"/proc/{pid}/task").iterdir()]
-    except OSError:
-        return False
-    return all(state in "TtZX" for state in states)
-
-
-def children(pid):
-    try:
-        return [int(word) for task in Path(f"/proc/{pid}/task").iterdir()
-                for word in (task / "children").read_text(encoding="ascii").split()]
-    except OSError:
-        return []

@@ -21,8 +21,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from deployment import Deployment
 from faults.blackout import Blackout
+from faults.blackout import Blackout
 from faults.flip import Flip, durable
 from faults.kill import Kill
+from faults.lie import Lie
 from faults.lie import Lie
 from faults.lost_reply import LostReply
 from faults.partition import Partition
@@ -65,17 +67,23 @@ def whole(request):
             deployment.wait_ready(name, 20)
 
 
-def client(deployment, which=0):
+def client(deployment, which=0, patience=20):
     _, host, port = deployment.endpoints[which]
     return boto3.client("s3", endpoint_url=f"https://{host}:{port}", region_name="us-east-1",
                         aws_access_key_id=deployment.access_key,
                         aws_secret_access_key=deployment.secret_key, verify=str(deployment.ca),
-                        config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=20,
+                        config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=patience,
                                       proxies={}, s3={"addressing_style": "path"}))
 
 
 def put(deployment, key, body, which=0):
     client(deployment, which).put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+def fails(deployment, key, which=0):
+    """A PUT is not answered 200 within 3 s."""
+    with pytest.raises(FAILURE):
+        client(deployment, which, 3).put_object(Bucket=BUCKET, Key=key, Body=b"during")
 
 
 def get(deployment, key, which=0):
@@ -129,8 +137,7 @@ def test_a_paused_daemon_does_not_answer_and_goes_on(it):
         it.wait_ready(name, 10)
         assert it.pid(name) == pid
     Pause().inject(it, {"name": "contentdb"})
-    with pytest.raises(FAILURE):
-        put(it, "pause", b"q")
+    fails(it, "pause")
     Pause().lift(it, {"name": "contentdb"})
     soon(lambda: put(it, "pause", b"r"))
     assert get(it, "pause") == b"r"
@@ -205,8 +212,7 @@ def test_connections_that_stand_are_cut_too(it, which):
     for one in (which, other):
         put(it, "stands", b"before", one)
     Partition().inject(it, {"a": name, "b": "contentdb"})
-    with pytest.raises(FAILURE):
-        put(it, "stands", b"during", which)
+    fails(it, "stands", which)
     put(it, "stands", b"other", other)
     Partition().lift(it, {"a": name, "b": "contentdb"})
     soon(lambda: put(it, "stands", b"after", which))
@@ -487,6 +493,7 @@ def test_the_same_seed_draws_the_same_strikes(it):
 
     assert json.loads(json.dumps(draw(7))) == json.loads(json.dumps(draw(7)))
     assert draw(7) != draw(8)
+    assert not Flip().possible(Deployment(accounts=2))  # One rotten and a node away: one too many.
     assert len({fault.name for fault in faults.ALL}) == len(faults.ALL)
 
 
@@ -526,3 +533,37 @@ def left_of(directory):
         text = subprocess.run(["losetup", "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
         found += [line for line in text.splitlines() if str(directory) in line]
     return found + ([directory] if directory.exists() else [])
+
+
+def test_lies_pass_the_nodes_own_checks_and_no_reader(it):
+    node = it.rotten_node = "blob4"
+    bodies = {f"lie/{i}": os.urandom(size) for i, size in enumerate([500, 20_000, 70_000, 1_000_000] * 4)}
+    Flip().inject(it, Flip().choose(it, random.Random(2)) | {"count": 1000})  # What was there is not for us.
+    for key, body in bodies.items():
+        put(it, key, body)
+    fragments = [one for one in durable(it.directory(node)) if (one.segment.path, one.offset) not in it.rotten_fragments]
+    true = [one.payload() for one in fragments]
+    noticed = sum(it.log(name).count("does not verify") for name in it.frontends)
+    Lie().inject(it, Lie().choose(it, random.Random(3)) | {"count": 1000})
+    assert len(fragments) > 8 and rotten(fragments) == 0
+    assert all(one.payload() != payload for one, payload in zip(fragments, true))
+    for which in (0, 1):
+        for key, body in bodies.items():
+            assert get(it, key, which) == body
+    assert sum(it.log(name).count("does not verify") for name in it.frontends) > noticed
+
+
+def test_a_blackout_takes_all_disks_at_once_and_nothing_that_was_acknowledged(it):
+    needs_rigs()
+    what = Blackout().choose(it, random.Random(1))
+    assert what == {"names": sorted(RIGGED)}
+    for turn in range(2):
+        bodies = {f"blackout/{turn}/{i}": os.urandom(size) for i, size in enumerate([1000, 100_000, 1_000_000])}
+        for key, body in bodies.items():
+            put(it, key, body)
+        Blackout().inject(it, what)
+        assert not any(it.alive(name) for name in RIGGED)
+        Blackout().lift(it, what)
+        assert all(it.wait_ready(name, 10) < 10 for name in RIGGED)
+        for key, body in bodies.items():
+            assert soon(lambda key=key: get(it, key)) == body

@@ -14,6 +14,8 @@ class Blackout:
         return {"names": sorted(deployment.rigs)}
 
     def inject(self, deployment, what):
+        for name in what["names"]:
+            deployment.doom(name)  # It may notice before we kill it.
         for name in what["names"]:  # All disks before the first daemon: nothing is synced in between.
             deployment.rigs[name].cut()
         for name in what["names"]:
