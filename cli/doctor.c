@@ -73,7 +73,8 @@ add(struct doctor *doctor, enum doctor_state state, const char *advice, const ch
     }
 }
 
-static char *print(struct doctor *doctor, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static char *
+print(struct doctor *doctor, const char *format, va_list arguments)
 {
     va_list copy;
     va_copy(copy, arguments);

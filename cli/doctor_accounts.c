@@ -133,12 +133,29 @@ static void tell_node(
     }
 }
 
-/* Whether row i is the first that has this text. */
-static bool is_first(const Triad__Content__ListAccountsReply *list, size_t i, size_t field)
+typedef const char *account_text_fn(const Triad__Content__Account *row);
+
+static const char *address_of(const Triad__Content__Account *row)
 {
-    const char *text = *(char *const *)((const char *)list->accounts[i] + field);
-    for (size_t j = 0; j < i; j++) {
-        if (strcmp(*(char *const *)((const char *)list->accounts[j] + field), text) == 0) {
+    return row->address;
+}
+
+static const char *node_of(const Triad__Content__Account *row)
+{
+    return row->node_id;
+}
+
+static const char *domain_of(const Triad__Content__Account *row)
+{
+    return row->failure_domain;
+}
+
+/* Whether row number index is the first that has this text. */
+static bool
+is_first(const Triad__Content__ListAccountsReply *list, size_t index, account_text_fn *text_of)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(text_of(list->accounts[i]), text_of(list->accounts[index])) == 0) {
             return false;
         }
     }
@@ -151,7 +168,7 @@ static void check_nodes(struct doctor *doctor, void *context)
     const Triad__Content__ListAccountsReply *list =
         (const Triad__Content__ListAccountsReply *)cluster->accounts;
     for (size_t i = 0; list != NULL && i < list->n_accounts; i++) {
-        if (is_first(list, i, offsetof(Triad__Content__Account, address))) {
+        if (is_first(list, i, address_of)) {
             tell_node(doctor, cluster, list, list->accounts[i]);
         }
     }
@@ -174,9 +191,8 @@ static void check_accounts(struct doctor *doctor, void *context)
             continue;
         }
         accounts.active++;
-        accounts.nodes += is_first(list, i, offsetof(Triad__Content__Account, node_id)) ? 1 : 0;
-        accounts.domains +=
-            is_first(list, i, offsetof(Triad__Content__Account, failure_domain)) ? 1 : 0;
+        accounts.nodes += is_first(list, i, node_of) ? 1 : 0;
+        accounts.domains += is_first(list, i, domain_of) ? 1 : 0;
     }
     if (list == NULL) {
         return; /* The content DB did not answer, which was told. */

@@ -44,9 +44,11 @@ static struct status prepare(const struct doctor_dial_tls *dial, int fd, struct 
         return FAIL(INVALID, "our own certificate and key cannot be used");
     }
     made->ssl = SSL_new(made->context);
+    /* OpenSSL copies the name, though its type is not const. */
+    void *name = (void *)(uintptr_t)dial->name;
     if (made->ssl == NULL || SSL_set_fd(made->ssl, fd) != 1 ||
         !set_protocol(made->ssl, dial->protocol) ||
-        (dial->name != NULL && SSL_set_tlsext_host_name(made->ssl, dial->name) != 1)) {
+        (dial->name != NULL && SSL_set_tlsext_host_name(made->ssl, name) != 1)) {
         return FAIL(INTERNAL, "TLS connection");
     }
     return OK;
