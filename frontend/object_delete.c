@@ -62,6 +62,48 @@ static struct status read_keys(
     return OK;
 }
 
+static struct status delete_item(
+    struct frontend_call *call, struct access *access, const struct s3_xml_delete_key_item *item)
+{
+    if (item->version_id.size > 0) {
+        return frontend_refuse(
+            call, S3_ERROR_NOT_IMPLEMENTED, FAIL(UNSUPPORTED, "delete of a version"));
+    }
+    if (!bucket_name_key_is_valid(item->key)) {
+        return frontend_refuse(call, S3_ERROR_KEY_TOO_LONG, FAIL(INVALID, "key"));
+    }
+    TRY(delete_one(call, access, item->key));
+    frontend_progress(call);
+    return OK;
+}
+
+/* Once the content DB does not answer, the other keys are not tried: each would take its time. */
+static struct status delete_items(
+    struct frontend_call *call, struct access *access, const struct s3_xml_delete_key_item *items,
+    size_t count, bool is_quiet, struct buffer *xml)
+{
+    enum s3_error down = S3_ERROR_NONE;
+    for (size_t i = 0; i < count; i++) {
+        enum s3_error error = down;
+        if (down == S3_ERROR_NONE) {
+            struct status status = delete_item(call, access, &items[i]);
+            error = status_ok(status) ? S3_ERROR_NONE : frontend_error(call, status);
+            call->error = S3_ERROR_NONE;
+            bool is_down = s3_error_http_status(error) == 503;
+            if (is_down && i == 0) {
+                return status;
+            }
+            down = is_down ? error : S3_ERROR_NONE;
+        }
+        if (error != S3_ERROR_NONE) {
+            s3_xml_delete_key(xml, items[i].key, s3_error_code(error), s3_error_text(error));
+        } else if (!is_quiet) {
+            s3_xml_delete_key(xml, items[i].key, NULL, NULL);
+        }
+    }
+    return OK;
+}
+
 struct status object_delete_many(struct frontend_call *call)
 {
     OWNED(access) struct access *access = NULL;
@@ -73,24 +115,7 @@ struct status object_delete_many(struct frontend_call *call)
 
     BUFFER(xml, ANSWER_MAX);
     s3_xml_delete_begin(&xml);
-    for (size_t i = 0; i < count; i++) {
-        struct status status = OK;
-        if (items[i].version_id.size > 0) {
-            status = frontend_refuse(
-                call, S3_ERROR_NOT_IMPLEMENTED, FAIL(UNSUPPORTED, "delete of a version"));
-        } else if (!bucket_name_key_is_valid(items[i].key)) {
-            status = frontend_refuse(call, S3_ERROR_KEY_TOO_LONG, FAIL(INVALID, "key"));
-        } else {
-            status = delete_one(call, access, items[i].key);
-        }
-        enum s3_error error = status_ok(status) ? S3_ERROR_NONE : frontend_error(call, status);
-        call->error = S3_ERROR_NONE;
-        if (error != S3_ERROR_NONE) {
-            s3_xml_delete_key(&xml, items[i].key, s3_error_code(error), s3_error_text(error));
-        } else if (!is_quiet) {
-            s3_xml_delete_key(&xml, items[i].key, NULL, NULL);
-        }
-    }
+    TRY(delete_items(call, access, items, count, is_quiet, &xml));
     s3_xml_delete_end(&xml);
     return frontend_respond_xml(call, &xml);
 }

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 50 };
+enum { PATIENCE_MS = 2500, PATIENCE_STEP_MS = 50, EARLY_SIZE = 64 * 1024 };
 
 struct upload {
     struct frontend_call *call;
@@ -22,8 +22,10 @@ struct upload {
     struct manifest_builder *builder; /* Owned. */
     struct chunk_write *flying;       /* Owned: the chunk before, on its way out. */
     uint64_t digested;
-    struct upload_kept kept; /* Read from here first. */
-    bool is_stuck;           /* Too few accounts for the first chunk in this code. */
+    struct upload_kept kept;    /* Read from here first ... */
+    struct chunk_buffer *early; /* ... and then from here, a small one: owned. */
+    uint32_t early_left;        /* Bytes of it that were not given out. */
+    bool is_stuck;              /* Too few accounts for the first chunk in this code. */
     bool is_replanned;
 };
 
@@ -34,6 +36,7 @@ void upload_free(struct upload *upload)
     }
     chunk_write_free(upload->flying);
     upload_kept_done(&upload->kept);
+    chunk_buffer_unref(upload->early);
     manifest_builder_free(upload->builder);
     secret_free(upload->dek_kek);
     free(upload);
@@ -147,6 +150,43 @@ take_buffer(struct upload *upload, size_t size, struct chunk_buffer **ret_buffer
     return chunk_pool_take(pool, size, frontend_buffer_deadline(upload->call), ret_buffer);
 }
 
+/* The first bytes go into a small buffer, of which there are more than workers: a client that sends
+ * a head and then nothing holds none of the large ones. */
+static struct status read_early(struct upload *upload)
+{
+    const struct upload_options *options = upload->options;
+    if (options->size <= EARLY_SIZE || upload->is_replanned) {
+        return OK;
+    }
+    struct status status = chunk_pool_take(upload->frontend->pool, EARLY_SIZE, 0, &upload->early);
+    if (status.code == STATUS_BUSY) {
+        return OK; /* Then without. */
+    }
+    TRY(status);
+    TRY(options->read(options->context, chunk_buffer_data(upload->early), EARLY_SIZE));
+    upload->early_left = EARLY_SIZE;
+    frontend_progress(upload->call);
+    return OK;
+}
+
+static struct status read_fresh(struct upload *upload, uint8_t *to, uint32_t size)
+{
+    const struct upload_options *options = upload->options;
+    uint32_t early = size < upload->early_left ? size : upload->early_left;
+    if (early > 0) {
+        memcpy(to, chunk_buffer_data(upload->early) + EARLY_SIZE - upload->early_left, early);
+        upload->early_left -= early;
+    }
+    if (upload->early_left == 0) {
+        chunk_buffer_unref(TAKE(upload->early));
+    }
+    if (early < size) {
+        TRY(options->read(options->context, to + early, size - early));
+        frontend_progress(upload->call);
+    }
+    return OK;
+}
+
 /* What was read before was seen by the digest then. */
 static struct status fill_block(struct upload *upload, uint8_t *slot, uint32_t size)
 {
@@ -156,8 +196,7 @@ static struct status fill_block(struct upload *upload, uint8_t *slot, uint32_t s
         return OK;
     }
     uint32_t fresh = size - kept;
-    TRY(options->read(options->context, slot + kept, fresh));
-    frontend_progress(upload->call);
+    TRY(read_fresh(upload, slot + kept, fresh));
     upload->digested += fresh;
     return options->digest != NULL ? body_digest_add(options->digest, bytes_of(slot + kept, fresh))
                                    : OK;
@@ -215,6 +254,7 @@ static struct status send_chunk(struct upload *upload, uint32_t n, uint64_t offs
     memcpy(context.chunk_id, chunk.bytes, CHUNK_ID_SIZE);
 
     OWNED(chunk_buffer) struct chunk_buffer *buffer = NULL;
+    TRY(n == 0 ? read_early(upload) : OK);
     TRY(take_buffer(upload, chunk_write_memory(upload->erasure, &context.shape), &buffer));
     TRY(fill(upload, &context.shape, chunk_buffer_data(buffer)));
     struct status status = upload->flying == NULL ? expect_quorum(upload) : land(upload);

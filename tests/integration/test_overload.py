@@ -149,6 +149,17 @@ def test_slow_clients_do_not_stop_others(limited, slow):
         tls.close()
 
 
+def test_uploads_that_send_only_a_head_do_not_stop_others(limited, slow):
+    """More of them than there are chunk buffers."""
+    held = [limited.wire.connect() for _ in range(3 * BUFFERS)]
+    for i, tls in enumerate(held):
+        tls.sendall(limited.wire.put_head(BUCKET, f"head/{i}", len(BODY)))
+    time.sleep(1)  # They wait for their bodies now.
+    limited.others_go_on(turns=5)
+    for tls in held:
+        tls.close()
+
+
 def test_readers_that_stop_do_not_stop_others(limited, slow):
     for i in range(3):
         assert limited.put(f"read/{i}", BODY * 2)[0] == 200

@@ -50,7 +50,7 @@ static int connect_to(uint16_t port)
 static void relay_accept(void)
 {
     int near = accept4(relay.listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    int far = connect_to((uint16_t)atoi(strchr(node.target, ':') + 1));
+    int far = connect_to((uint16_t)strtol(strchr(node.target, ':') + 1, NULL, 10));
     if (near < 0 || far < 0 || relay.count + 2 > 2 * PAIRS_MAX) {
         close(near);
         close(far);
