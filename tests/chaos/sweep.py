@@ -2,7 +2,7 @@
 """Kills a daemon at its k-th system call, for every k, and looks at everything after each restart.
 
   sweep.py [--target blob1,contentdb,keystore] [--syscall fdatasync,...|all] [--workload put,...]
-           [--mode kill|after|tear|eio|enospc|start|stop] [--from K] [--to K] [--nodes N]
+           [--mode kill|after|tear|eio|enospc|start|start-eio|stop] [--from K] [--to K] [--nodes N]
 
 For each target, syscall and workload: k = 1, 2, ... until the workload ends before the k-th call. After
 each: what was acknowledged is there byte for byte, what was not is there whole or not at all and stays
@@ -11,10 +11,12 @@ so, nothing else has changed, LIST agrees, and the next requests work, all withi
   kill    SIGKILL before the k-th call          after   SIGKILL when it returned
   tear    the k-th write is cut short, SIGKILL
   start   SIGKILL at the k-th call of the start that follows a kill   stop   the same while it stops
+  start-eio     the k-th call of that start fails
   eio, enospc   the k-th call fails, the daemon goes on or ends; restarted and looked at again
 
 `--syscall all` counts the calls of all kinds together. Calls of the background (anchors, the audit log,
-saved indexes, repairs) count too: they are hit as well. Binaries come from TRIAD_BIN.
+saved indexes, repairs) count too: they are hit as well. A log that is written with zeros first makes 258 writes
+for a new segment (workload roll): of those each 32nd is struck, with --step another. Binaries come from TRIAD_BIN.
 """
 
 import argparse
@@ -31,10 +33,11 @@ from sweep_rig import Rig, Strike, Tracing
 from sweep_workloads import ALL
 
 TARGETS = ("blob1", "contentdb", "keystore")
-STORING = ("fdatasync", "pwritev", "pwrite64", "fsync", "openat", "renameat", "unlinkat", "fallocate")
+STORING = ("fdatasync", "pwritev", "pwrite64", "fsync", "openat", "renameat", "unlinkat", "fallocate",
+           "mkdir", "mkdirat")
 CALLS = (*STORING, "sendmsg")
 FAILING = ("fdatasync", "pwritev", "pwrite64")
-MODES = ("kill", "after", "tear", "eio", "enospc", "start", "stop")
+MODES = ("kill", "after", "tear", "eio", "enospc", "start", "start-eio", "stop")
 K_MAX = 400     # No case has so many calls; a case that comes so far is a finding.
 AGAIN = 3       # How often a run that made fewer calls than one before it is repeated.
 
@@ -46,6 +49,7 @@ class Case:
     syscall: str
     workload: str
     mode: str
+    step: int = 1              # Between two k.
     k: int = 0                 # The last k at which it was struck.
     kills: int = 0             # Strikes after which the daemon was gone.
     wrong: list = field(default_factory=list)
@@ -130,15 +134,15 @@ class Sweep:
                 if strike.hit is None and not strike.wrong:
                     # A run with fewer calls than one that was struck proves nothing about k.
                     shorter += 1
-                    case.is_short = strike.count < k - 1
+                    case.is_short = strike.count < k - case.step
                     if not case.is_short or shorter > AGAIN:
                         break
                     continue
-                k += 1
+                k += case.step
             else:
                 if last == K_MAX:
                     case.wrong.append(f"the workload does not end within {K_MAX} calls")
-            if is_own:
+            if is_own and case.k > 0:  # Else nothing was done to it.
                 self.finish(case.target, model)
         except Wrong as error:
             case.wrong.append(str(error))
@@ -158,8 +162,13 @@ def cases(options):
     for target in options.target:
         for syscall in options.syscall:
             for workload in options.workload:
-                if workload != "roll" or target.startswith("blob"):  # Others end when a sync fails.
-                    yield Case(target, syscall, workload, options.mode)
+                if workload == "reopen" and target != "keystore":
+                    continue
+                is_filled = workload == "roll" and not target.startswith("blob")
+                if is_filled and syscall == "all":
+                    continue  # Its other calls are struck one kind at a time.
+                step = 32 if is_filled and syscall == "pwrite64" else 1
+                yield Case(target, syscall, workload, options.mode, options.step or step)
 
 
 def words(known):
@@ -180,13 +189,14 @@ def arguments():
     parser.add_argument("--mode", choices=MODES, default="kill")
     parser.add_argument("--from", dest="first", type=int, default=1)
     parser.add_argument("--to", dest="last", type=int, default=K_MAX)
+    parser.add_argument("--step", type=int)
     parser.add_argument("--nodes", type=int, default=3)
     options = parser.parse_args()
     if options.syscall is None:
-        options.syscall = {"kill": list(CALLS), "after": list(CALLS), "start": ["all"], "stop": ["all"],
+        options.syscall = {"kill": list(CALLS), "after": list(CALLS), "start": ["all"], "start-eio": ["all"], "stop": ["all"],
                            "tear": ["pwritev", "pwrite64"]}.get(options.mode, list(FAILING))
     if options.workload is None:
-        options.workload = ["put"] if options.mode in ("start", "stop") else list(ALL)
+        options.workload = ["put"] if options.mode in ("start", "start-eio", "stop") else list(ALL)
     return options
 
 

@@ -17,6 +17,7 @@ from sweep_workloads import ALL, NotPrepared, must
 
 TRACER = Path(__file__).with_name("syscall_tracer.py")
 FATAL = ("kill", "after", "tear")  # Acts after which the daemon must be gone.
+ACTS = {"start": "kill", "start-eio": "eio"}
 FAILING = ("eio", "enospc")        # Acts after which it may go on.
 STOP = 20                          # Seconds for a stop that was asked for, with its drain.
 GRACE = 0.1                        # Calls that belong to an answered operation still come so much later.
@@ -185,17 +186,19 @@ class Rig:
     def strike(self, target, calls, workload, k, act, model):
         """Strikes at the k-th call, then checks; never raises for a broken promise.
 
-        start: the workload leaves an unfinished record, and the start that follows is struck.
-        stop: the daemon is asked to end after the workload, and that is struck.
+        start: the workload leaves an unfinished record, and the start that follows is struck;
+        start-eio: there the call fails. stop: the daemon is asked to end after the workload, and that is struck.
         """
         strike = Strike()
         frontend = self.names[k % len(self.names)]
-        operation = ALL[workload](model, frontend, f"{act}-{k}-{time.monotonic_ns() // 1000 % 10**9}")
+        operation = ALL[workload](model, frontend, f"{act}-{k}-{time.monotonic_ns() // 1000 % 10**9}",
+                                  self.deployment)
         try:
             self._insist(operation.prepare)
             if operation.spoils:
                 self._spoil(target, model, frontend)
-            {"start": self._in_start, "stop": self._in_stop}.get(act, self._in_workload)(
+            {"start": self._in_start, "start-eio": self._in_start, "stop": self._in_stop}.get(
+                act, self._in_workload)(
                 operation, target, calls, k, act, strike)
             self._judge(operation, target, act, model, strike)
         except Wrong as error:
@@ -204,9 +207,10 @@ class Rig:
         return strike
 
     def _spoil(self, target, model, frontend):
-        """A sync fails: the next record begins a new segment."""
+        """A sync fails, or where a daemon ends then, a write finds no space: the next record begins a new segment."""
+        call, act = ("fdatasync", "eio") if target.startswith("blob") else ("pwritev", "enospc")
         spoiler = ALL["put"](model, frontend, f"spoil-{time.monotonic_ns()}")
-        tracing = Tracing(self.deployment.pid(target), ["fdatasync"], 1, "eio")
+        tracing = Tracing(self.deployment.pid(target), [call], 1, act)
         try:
             spoiler.told(spoiler.run())
             tracing.wait(GRACE)
@@ -225,7 +229,7 @@ class Rig:
 
         def start():
             self.gone(target, 5)
-            self._start(target, calls, k, strike)
+            self._start(target, calls, k, ACTS[act], strike)
 
         try:
             self._run(operation, tracing, strike, start)
@@ -233,7 +237,7 @@ class Rig:
             tracing.close()
         if strike.count == 0:  # The workload had no such call: a kill with nothing unfinished.
             self.deployment.kill(target)
-            self._start(target, calls, k, strike)
+            self._start(target, calls, k, ACTS[act], strike)
 
     def _in_stop(self, operation, target, calls, k, act, strike):
         strike.answer = operation.run()
@@ -319,7 +323,7 @@ class Rig:
         while time.monotonic() < end and not all(map(self.deployment.ready, self.deployment.names)):
             time.sleep(0.1)
 
-    def _start(self, target, calls, k, strike):
+    def _start(self, target, calls, k, act, strike):
         """A start that is struck, then one that is not. The gate holds it until it is traced."""
         gate = self.deployment.data / f"gate-{target}-{time.monotonic_ns()}"
         os.mkfifo(gate)
@@ -330,7 +334,7 @@ class Rig:
             if time.monotonic() > end:
                 raise RuntimeError(f"{target} does not come to its gate")
             time.sleep(0.005)
-        tracing = Tracing(int(note.read_text(encoding="ascii")), calls, k, "kill")
+        tracing = Tracing(int(note.read_text(encoding="ascii")), calls, k, act)
         try:
             gate.write_text("go\n", encoding="ascii")
             end = time.monotonic() + WITHIN
@@ -340,5 +344,9 @@ class Rig:
         finally:
             strike.count, strike.hit = tracing.close(), tracing.hit
         if strike.hit is not None:
-            strike.ended = self.gone(target, 5)
-            self.relaunch(target, strike)
+            end = time.monotonic() + WITHIN
+            while not self.gone(target, 0.02) and not (act != "kill" and self.deployment.ready(target)):
+                if time.monotonic() > end:
+                    raise Wrong(f"{target} neither ends nor is ready {WITHIN:.0f} s after its start was struck")
+            strike.ended = not self.deployment.alive(target)
+            self.restart(target, strike)

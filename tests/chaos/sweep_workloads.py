@@ -1,8 +1,11 @@
 """The operations that a sweep kills a daemon in. Each has a preparation, which runs unharmed, and one
 operation, whose answer the model is told."""
 
-from client import element
-from sweep_model import ABSENT, Wrong, said
+import hashlib
+import time
+
+from client import Answer, element
+from sweep_model import ABSENT, WITHIN, Wrong, said
 
 SMALL, LARGE, PART = 20_000, 3 * 1024 * 1024, 5 * 1024 * 1024
 
@@ -10,9 +13,10 @@ SMALL, LARGE, PART = 20_000, 3 * 1024 * 1024, 5 * 1024 * 1024
 class Put:
     """A new object, small enough to be stored as copies."""
     name, length = "put", SMALL
-    spoils = False  # True: a failed sync of the target comes before.
+    spoils = False  # True: a failed write of the target comes before.
 
-    def __init__(self, model, frontend, tag):
+    def __init__(self, model, frontend, tag, deployment=None):
+        self.deployment = deployment
         self.model, self.client, self.frontend = model, model.client, frontend
         self.key, self.value = f"{self.name}-{tag}", f"{self.name}-{tag}-new"
 
@@ -36,7 +40,7 @@ class PutLarge(Put):
 
 
 class Roll(Put):
-    """A new object after a sync that failed: a blob node begins a segment for it."""
+    """A new object after a write that failed: a log begins a new segment for it."""
     name, spoils = "roll", True
 
 
@@ -95,6 +99,44 @@ class Complete(Put):
         self.model.allowed[self.key] = {self.value}
 
 
+class Reopen(Overwrite):
+    """The content DB is killed and opens its shard again: that is recorded by the key store."""
+    name = "reopen"
+
+    def run(self):
+        end = time.monotonic() + 2 * WITHIN  # The key store may have to come back first.
+        self.deployment.kill("contentdb")
+        self.deployment.launch("contentdb")
+        while not self.deployment.ready("contentdb"):
+            if time.monotonic() > end or not self.deployment.alive("contentdb"):
+                return Answer(0, "content DB not ready", {}, b"")
+            time.sleep(0.02)
+        return Answer(200, None, {}, b"")
+
+    def told(self, answer):
+        if answer.status != 200:
+            raise Wrong("A2: the content DB does not open its shard while the key store is struck")
+
+
+class Account(Overwrite):
+    """An operator adds a blob account: key store, blob node and content DB each keep something of it."""
+    name = "account"
+
+    def run(self):
+        """Its id is drawn once: adding is repeated until it is done."""
+        it = self.deployment
+        ident = hashlib.sha256(f"{self.key}-{it.data}".encode()).hexdigest()[:32]
+        done = it.triad("account", "add", "--address", it.way("*", "blob1"), "--tls-name",
+                        "blob1.blobnode.triad", "--account", ident, check=False)
+        return Answer(503 if done.returncode else 200, (done.stdout + done.stderr)[-300:], {}, b"")
+
+    def told(self, answer):
+        """No object changes."""
+
+    def follow(self, deadline):
+        self.model.insist(self.run, (200,), "account add again", deadline)
+
+
 class NotPrepared(Exception):
     """A preparation, which nothing disturbs, was refused."""
 
@@ -105,4 +147,4 @@ def must(answer):
     return answer
 
 
-ALL = {one.name: one for one in (Put, PutLarge, Overwrite, Complete, Delete, Roll)}
+ALL = {one.name: one for one in (Put, PutLarge, Overwrite, Complete, Delete, Roll, Reopen, Account)}
