@@ -7,11 +7,12 @@ PART = 5 * 1024 * 1024      # The least size of a part that is not the last.
 CHUNK = 1024 * 1024
 
 KINDS = {"put": 24, "put_new": 8, "get": 24, "range": 10, "head": 6, "delete": 9, "copy": 6, "multipart": 2,
-         "list": 10}
+         "list": 10, "keep": 7}
 # (weight, least, most): small ones, around one block, some chunks, many chunks.
 SIZES = ((65, 0, 4096), (24, 65536 - 80, 65536 + 80), (10, CHUNK, 3 * CHUNK), (1, 4 * CHUNK, 7 * CHUNK))
 ENDINGS = {"complete": 70, "complete twice": 15, "abort": 8, "leave": 7}
 PREFIXES = ("a/", "a/b c/")                   # Sources of copies; one prefix lies in the other.
+KEPT = "kept/"                                # Keys that are written once: what is lost there no later write hides.
 COPIES = "copy/"                              # Only keys here are ever written by a copy.
 LISTED = ("", "a/", "a/b c/", COPIES, "none/")
 

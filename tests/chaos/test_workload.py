@@ -14,7 +14,8 @@ from deployment import Deployment
 from history import ABSENT, PRESENT, History
 from workload import Workload
 
-SECONDS = 12
+OPERATIONS = 2000       # So many the fixture waits for, however slow the machine: all kinds and endings are among them.
+SECONDS_MAX = 200
 SEED = 4
 
 
@@ -29,7 +30,9 @@ def ran(deployment):
     history = History()
     workload = Workload(deployment, history, SEED, think=0.02)
     workload.start()
-    time.sleep(SECONDS)
+    deadline = time.monotonic() + SECONDS_MAX
+    while len(history.operations) < OPERATIONS and time.monotonic() < deadline:
+        time.sleep(0.2)
     workload.stop()
     return workload, history
 
@@ -42,10 +45,10 @@ def test_an_unharmed_cluster_has_no_violation(ran):
 def test_all_kinds_of_operation_and_outcome_occur(ran):
     workload, history = ran
     counts, operations = workload.counts(), history.operations
-    assert set(counts) == set(plan.KINDS)
+    assert set(counts) == set(plan.KINDS) - {"keep"}  # Which is a put to a key of its own.
     assert all(row.get("ok") for row in counts.values()), counts
     assert not any(row.get("unknown") for row in counts.values()), counts
-    assert not any((one.detail.get("status") or 200) >= 500 for one in operations)
+    assert [one.words() for one in operations if (one.detail.get("status") or 200) >= 500] == []
     for read in (ABSENT, PRESENT):
         assert any(one.read == read for one in operations)
     assert {one.detail.get("state") for one in operations if one.kind == "multipart"} >= {

@@ -9,6 +9,7 @@ import re
 import secrets
 import threading
 import time
+from dataclasses import replace
 
 import bodies
 import plan
@@ -137,6 +138,9 @@ class Worker:
         """One operation; whether the cluster is in order."""
         if intent.kind == "list":
             return self.list(intent)
+        if intent.kind == "keep":
+            key = (self.workload.buckets[intent.slot % 2], f"{plan.KEPT}{self.value()}")
+            return self.put(replace(intent, kind="put"), key)
         keys = self.workload.keys
         key = keys.take(intent.slot)
         try:
@@ -242,6 +246,8 @@ class Worker:
         """An upload in two parts; its operation begins with the Complete, which alone may show it."""
         if intent.ending == "leave":
             key = (key[0], f"{LEFT_KEYS}{self.value()}")
+        elif intent.is_signed:
+            key = (key[0], f"{plan.KEPT}{self.value()}")
         value = self.value()
         body = bodies.make(value, "/".join(key), intent.size)
         parts = [body[:plan.PART], body[plan.PART:]]
@@ -272,7 +278,7 @@ class Worker:
         for number, part in enumerate(parts, 1):
             # Parts go through whatever frontend comes next: an upload belongs to none of them.
             name = self.names[(intent.endpoint + number) % len(self.names)]
-            answer = self.call(self.client.put_part, name, bucket, key, upload, number, part, intent.is_signed)
+            answer = self.call(self.client.put_part, name, bucket, key, upload, number, part, intent.first < 0.25)
             operation.bytes += len(part)
             if answer.status != 200:
                 return answer
