@@ -29,7 +29,8 @@ from dataclasses import dataclass, field
 
 from deployment import Deployment
 from sweep_model import WITHIN, Wrong, said
-from sweep_rig import Rig, Strike, Tracing
+from sweep_rig import Rig, Strike
+from sweep_tracing import Tracing
 from sweep_workloads import ALL
 
 TARGETS = ("blob1", "contentdb", "keystore")
@@ -110,12 +111,13 @@ class Sweep:
         if strike.hit:
             case.k = k
             case.kills += strike.ended
-            status = strike.answer.status
-            case.answers[0 if 200 <= status < 500 else 1 if status else 2] += 1
+            status = strike.answer.status if strike.answer else 0
+            case.answers[0 if 200 <= status < 300 else 1 if status else 2] += 1
             case.hits[strike.hit] = case.hits.get(strike.hit, 0) + 1
         for problem in strike.wrong:
             case.wrong.append(problem)
-            self.say(f"VIOLATION at k={k} ({strike.hit}; answered {said(strike.answer) if strike.answer else None}): {problem}\n"
+            answer = said(strike.answer) if strike.answer else "nothing yet"
+            self.say(f"VIOLATION at k={k} ({strike.hit}; answered {answer}): {problem}\n"
                      f"  replay: {case.replay(k, self.nodes)}")
 
     def run(self, case, first=1, last=K_MAX, model=None):
@@ -193,7 +195,8 @@ def arguments():
     parser.add_argument("--nodes", type=int, default=3)
     options = parser.parse_args()
     if options.syscall is None:
-        options.syscall = {"kill": list(CALLS), "after": list(CALLS), "start": ["all"], "start-eio": ["all"], "stop": ["all"],
+        options.syscall = {"kill": list(CALLS), "after": list(CALLS), "start": ["all"],
+                           "start-eio": ["all"], "stop": ["all"],
                            "tear": ["pwritev", "pwrite64"]}.get(options.mode, list(FAILING))
     if options.workload is None:
         options.workload = ["put"] if options.mode in ("start", "start-eio", "stop") else list(ALL)

@@ -1,11 +1,7 @@
 """A cluster in which one daemon at a time is struck at its k-th system call, and everything looked at."""
 
-import json
 import os
-import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,71 +9,15 @@ from pathlib import Path
 
 from sweep_client import Client
 from sweep_model import WITHIN, Model, Wrong
+from sweep_tracing import Tracing
 from sweep_workloads import ALL, NotPrepared, must
 
-TRACER = Path(__file__).with_name("syscall_tracer.py")
 FATAL = ("kill", "after", "tear")  # Acts after which the daemon must be gone.
 ACTS = {"start": "kill", "start-eio": "eio"}
 FAILING = ("eio", "enospc")        # Acts after which it may go on.
 STOP = 20                          # Seconds for a stop that was asked for, with its drain.
 GRACE = 0.1                        # Calls that belong to an answered operation still come so much later.
 HELD = 'echo $$ >"$0.pid"; read _ <"$0"; exec "$@"'  # A daemon's start that waits for its tracer.
-
-
-class Tracing:
-    """syscall_tracer.py at a process; close() tells how many calls it counted."""
-
-    def __init__(self, pid, calls, k, act):
-        self.hit = None     # The name of the k-th call, once it was met.
-        self.count = 0
-        self._lines = queue.Queue()
-        self._process = subprocess.Popen(
-            [sys.executable, str(TRACER), "--pid", str(pid), "--calls", ",".join(calls), "--k", str(k),
-             "--act", act], stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self._read, daemon=True).start()
-        if not self._take(10) or self._first.get("error"):
-            self.close()
-            raise RuntimeError(f"cannot trace {pid}: {self._first}")
-
-    def _read(self):
-        for line in self._process.stdout:
-            self._lines.put(json.loads(line))
-        self._lines.put(None)
-
-    def _take(self, seconds):
-        try:
-            self._first = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            self._first = {"error": "it does not stop"}
-            return False
-        if self._first is None:
-            self._first = {"error": "the tracer ended"}
-        self.hit = self._first.get("call", self.hit)
-        self.count = self._first.get("hit", self._first.get("count", self.count))
-        return True
-
-    def wait(self, seconds):
-        """True when the k-th call was met by then."""
-        if self.hit is None:
-            try:
-                line = self._lines.get(timeout=seconds) or {}
-            except queue.Empty:
-                return False
-            self.hit, self.count = line.get("call"), line.get("hit", line.get("count", self.count))
-        return self.hit is not None
-
-    def close(self):
-        """Lets the process go on, if it lives; the number of calls."""
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        while (line := self._lines.get()) is not None:
-            self.hit = line.get("call", self.hit)
-            self.count = line.get("count", line.get("hit", self.count))
-        return self.count
 
 
 @dataclass
@@ -259,9 +199,11 @@ class Rig:
 
         def work():
             begin = time.monotonic()
-            strike.answer = operation.run()
-            strike.seconds = time.monotonic() - begin
-            done.set()
+            try:
+                strike.answer = operation.run()
+            finally:
+                strike.seconds = time.monotonic() - begin
+                done.set()
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -274,7 +216,9 @@ class Rig:
                 then()
         finally:
             thread.join()
-            operation.told(strike.answer)
+        if strike.answer is None:
+            raise RuntimeError(f"{operation.key} came to no end; the thread's trace stands above")
+        operation.told(strike.answer)
 
     def _after_hit(self, target, act, strike):
         """At once, as a supervisor would: the operation may still be under way."""

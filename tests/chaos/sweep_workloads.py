@@ -29,6 +29,8 @@ class Put:
 
     def told(self, answer):
         self.model.apply(self.key, self.value, answer)
+        if 400 <= answer.status < 500:
+            raise Wrong(f"{self.name} {self.key}: {said(answer)}: the request was a good one")
 
     def follow(self, deadline):
         """What must be possible afterwards."""
@@ -62,7 +64,8 @@ class Delete(Overwrite):
         return self.client.delete(self.frontend, self.model.bucket, self.key)
 
     def told(self, answer):
-        self.model.apply(self.key, ABSENT, answer)
+        self.value = ABSENT
+        super().told(answer)
 
     def follow(self, deadline):
         """It can be deleted again, whatever became of it."""

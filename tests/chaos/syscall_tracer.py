@@ -28,7 +28,8 @@ CALLS = {
                "fallocate": 285, "rename": 82, "renameat": 264, "unlink": 87, "unlinkat": 263,
                "openat": 257, "mkdir": 83, "mkdirat": 258, "renameat2": 316, "sendmsg": 46},
     "aarch64": {"write": 64, "pwrite64": 68, "pwritev": 70, "fsync": 82, "fdatasync": 83, "ftruncate": 46,
-                "fallocate": 47, "renameat": 38, "unlinkat": 35, "openat": 56, "mkdirat": 34, "renameat2": 276, "sendmsg": 211},
+                "fallocate": 47, "renameat": 38, "unlinkat": 35, "openat": 56, "mkdirat": 34,
+                "renameat2": 276, "sendmsg": 211},
 }
 NUMBERS = CALLS.get(platform.machine(), {})
 O_CREAT = 0o100

@@ -13,7 +13,7 @@ import pytest
 import sweep
 from deployment import Deployment
 from sweep_model import ABSENT, WITHIN, Model, Wrong
-from sweep_rig import Tracing
+from sweep_tracing import Tracing
 
 THREADS = """
 import os, sys, threading
