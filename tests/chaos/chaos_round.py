@@ -39,28 +39,38 @@ class Result:
     operations: dict = field(default_factory=dict)   # kind -> {outcome: count}
     moved: int = 0                                   # Bytes written and read by clients.
     injected: dict = field(default_factory=dict)     # fault -> count
-    recoveries: list = field(default_factory=list)   # (daemon, seconds) of launches that followed a fault
+    recoveries: list = field(default_factory=list)   # (daemon, seconds) from kill -9 to ready
     facts: list = field(default_factory=list)
     violations: list = field(default_factory=list)
     seconds: float = 0.0
 
 
 def heal(deployment, result):
-    """Everything runs and is ready again, each daemon within the promised time."""
+    """Everything runs again, and is ready within the promised time."""
     deployment.heal()
     for name in deployment.names:
         deployment.resume(name)
-    dead = [name for name in deployment.names if not deployment.alive(name)]
-    for name in dead:
         deployment.launch(name)
     for name in deployment.names:
-        try:
-            seconds = deployment.wait_ready(name, RECOVERY)
-        except Exception as error:  # noqa: BLE001: a daemon that does not come back is the finding.
-            result.violations.append(f"A2: {name} is not ready {RECOVERY:.0f} s after healing: {error}")
-            continue
-        if name in dead:
+        ready(deployment, name, result)
+
+
+def recover(deployment, result):
+    """kill -9 of each daemon once more, under load and with everybody else in order: now the time counts (A2)."""
+    for name in deployment.names:
+        deployment.kill(name)
+        deployment.launch(name)
+        seconds = ready(deployment, name, result)
+        if seconds is not None:
             result.recoveries.append((name, seconds))
+
+
+def ready(deployment, name, result):
+    try:
+        return deployment.wait_ready(name, RECOVERY)
+    except RuntimeError as error:
+        result.violations.append(f"A2: {name} is not ready {RECOVERY:.0f} s after its start: {error}")
+        return None
 
 
 def run(deployment, plan, say=print):
@@ -79,6 +89,7 @@ def run(deployment, plan, say=print):
             injector.start()
             injector.join()
             heal(deployment, result)
+            recover(deployment, result)
             time.sleep(2)  # The workload also runs on the healed cluster.
         finally:
             injector.stop()
@@ -88,6 +99,7 @@ def run(deployment, plan, say=print):
     settle(deployment, history, result)
     for facts, into in zip(supervisor.verdict(deployment), (result.facts, result.violations)):
         into += facts
+    result.facts.append(patience(history))
     history.save(plan.directory / "history.jsonl")
     result.operations, result.moved = count(history)
     result.seconds = time.monotonic() - begin
@@ -109,6 +121,14 @@ def settle(deployment, history, result):
         result.violations.append(f"finale: {type(error).__name__}: {error}")
     result.violations += check_linear.check(history)
     result.violations += check_list.check(history)
+
+
+def patience(history):
+    """How long clients waited for an answer; of the small reads and writes, whose time is the cluster's."""
+    waits = sorted((one.end - one.start) / 1e9 for one in history.operations
+                   if one.end and one.detail.get("status") and (one.bytes or 0) < 100_000)
+    over = sum(wait > 5 for wait in waits)
+    return f"answers to small requests: median {waits[len(waits) // 2] * 1000:.0f} ms, slowest {waits[-1]:.1f} s, {over} over 5 s"
 
 
 def count(history):
