@@ -17,8 +17,21 @@ MIB = 1024 * 1024
 BODIES = {"small": random.Random(1).randbytes(3000), "3m": random.Random(2).randbytes(3 * MIB),
           "20m": random.Random(3).randbytes(20 * MIB), "part": random.Random(4).randbytes(6 * MIB)}
 BYTES = ("put small", "put 3m", "put 20m", "get small", "get 3m", "get 20m", "range 3m", "range 20m", "part")
-WORDS = ("create bucket", "head", "list", "delete", "copy", "create upload", "complete")
+WORDS = ("create bucket", "head", "list", "delete", "copy", "create upload", "complete", "delete many")
+MANY = b"<Delete>" + b"".join(b"<Object><Key>absent/%d</Key></Object>" % i for i in range(20)) + b"</Delete>"
 KINDS = BYTES + WORDS  # Those that move object bytes, and those that do not.
+
+
+class Waiting:
+    """The longest time in which no byte moved: what a client waits for others, not for its own bytes."""
+
+    def __init__(self):
+        self.begun = self.last = time.monotonic()
+        self.longest = 0.0
+
+    def moved(self):
+        now = time.monotonic()
+        self.longest, self.last = max(self.longest, now - self.last), now
 
 
 class Shot:
@@ -27,7 +40,7 @@ class Shot:
     def __init__(self, kind, label):
         self.kind, self.label = kind, label
         self.status = self.code = self.why = None
-        self.seconds = 0.0
+        self.seconds = self.waited = 0.0
 
     @property
     def is_done(self):
@@ -40,7 +53,7 @@ class Shot:
 
     def __str__(self):
         said = self.code or self.why or ""
-        return f"{self.label:24} {self.kind:14} {self.status} {said:18} {self.seconds:6.2f} s"
+        return f"{self.label:24} {self.kind:14} {self.status} {said:18} waited {self.waited:.2f} s of {self.seconds:.2f}"
 
 
 class Requests:
@@ -55,8 +68,9 @@ class Requests:
 
     # ---------------------------------------------------------------- one request
 
-    def ask(self, tls, method, path, body=b"", query="", headers=None):
+    def ask(self, tls, method, path, body=b"", query="", headers=None, waiting=None):
         """(status, S3 code, body): the whole answer, or an exception."""
+        waiting = waiting or Waiting()
         digest = hashlib.sha256(body).hexdigest() if len(body) < 65536 else "UNSIGNED-PAYLOAD"
         head = self.wire.request(method, path, query=query, headers=headers, digest=digest, length=len(body))
         refusal = None
@@ -64,12 +78,19 @@ class Requests:
             tls.sendall(head)
             for offset in range(0, len(body), 262144):
                 tls.sendall(body[offset : offset + 262144])
+                waiting.moved()
         except (ConnectionError, ssl.SSLError) as error:
             refusal = error  # It may have answered before it had all.
         answer = http.client.HTTPResponse(tls, method=method)
         try:
             answer.begin()
-            came = answer.read()
+            came = b""
+            waiting.moved()
+            while piece := answer.read(262144):
+                came += piece
+                waiting.moved()
+            if answer.length:
+                raise ConnectionError(f"cut {answer.length} bytes before the end")
         except (OSError, http.client.HTTPException) as error:
             raise ConnectionError(f"{refusal or ''} {error!r}") from error
         code = re.search(rb"<Code>(\w+)</Code>", came) if answer.status >= 300 else None
@@ -132,26 +153,27 @@ class Requests:
             "head": ("HEAD", f"/{BUCKET}/small", {}, None),
             "list": ("GET", f"/{BUCKET}", {"query": "list-type=2&max-keys=5"}, None),
             "delete": ("DELETE", path, {}, None),
+            "delete many": ("POST", f"/{BUCKET}", {"query": "delete=", "body": MANY}, None),
             "copy": ("PUT", path, {"headers": {"x-amz-copy-source": f"/{BUCKET}/3m"}}, None),
             "create upload": ("POST", path, {"query": "uploads="}, None),
         }[kind]
 
-    def shoot(self, kind, ready, label, stagger=0.0):
+    def shoot(self, kind, ready, label):
         shot = Shot(kind, label)
         method, path, more, wanted = self.words_of(kind, ready)
         tls = ready.pop("tls", None)
-        time.sleep(stagger)
-        started = time.monotonic()
+        waiting = Waiting()
         try:
             with tls or self.connect() as tls:
-                status, shot.code, came = self.ask(tls, method, path, **more)
+                status, shot.code, came = self.ask(tls, method, path, waiting=waiting, **more)
             assert wanted is None or status >= 300 or came == wanted, f"{kind}: wrong bytes"
             shot.status = status
             if method == "HEAD" and status == 503:
                 shot.code = "ServiceUnavailable"  # No body to say it.
         except (OSError, http.client.HTTPException) as error:
             shot.why = f"{error}"[:60]
-        shot.seconds = time.monotonic() - started
+        waiting.moved()
+        shot.waited, shot.seconds = waiting.longest, waiting.last - waiting.begun
         return shot
 
     def fire(self, volley, label, kinds=KINDS, more=()):
