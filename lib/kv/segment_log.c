@@ -202,11 +202,18 @@ static void change_file(struct segment_log *log, const struct segment_file *file
     log->is_torn = false;
 }
 
+static uint64_t durable_now(struct segment_log *log)
+{
+    LOCKED(&log->mutex);
+    return log->durable;
+}
+
 /* Start the next segment; append_mutex is held. */
 static struct status roll(struct segment_log *log)
 {
     bool had_file = log->file.fd >= 0;
-    if (had_file) {
+    if (had_file &&
+        log->last > durable_now(log)) { /* Not for one that a failed sync has decided. */
         struct status status = segment_log_sync(log, log->last);
         CHECK(status_ok(status) || log->is_sealed);
         if (log->is_sealed && log->options.ends_on_failed_sync) {
@@ -238,12 +245,6 @@ static struct status ensure_room(struct segment_log *log, uint64_t total)
         has_room = !log->is_sealed;
     }
     return has_room ? OK : roll(log);
-}
-
-static uint64_t durable_now(struct segment_log *log)
-{
-    LOCKED(&log->mutex);
-    return log->durable;
 }
 
 /* head: room for the header, then the sums. append_mutex is held. */

@@ -385,6 +385,26 @@ static void a_failed_write_leaves_no_record(void **state)
     assert_int_equal(f->damaged, 0);
 }
 
+/* The segment that follows a failed sync may have no record yet when it is given up itself. */
+static void a_failed_write_right_after_a_failed_sync_costs_only_itself(void **state)
+{
+    struct fixture *f = *state;
+    struct segment_record record;
+    reopen(f);
+    add(f, 100);
+    sync_fails = 1;
+    assert_status(segment_log_sync(f->log, 1), STATUS_IO);
+    write_fails = 1;
+    assert_status(append(f, 200, &record), STATUS_IO);
+    assert_int_equal(add(f, 300), 2);
+    assert_ok(segment_log_sync(f->log, 2));
+    assert_status(segment_log_sync(f->log, 1), STATUS_IO);
+    reopen(f);
+    assert_int_equal(f->damaged, 0);
+    assert_int_equal(f->found_count, 1);
+    assert_int_equal(f->found[0].size, 300);
+}
+
 static void a_full_disk_refuses_a_new_segment_only(void **state)
 {
     struct fixture *f = *state;
@@ -461,6 +481,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_failed_sync_seals_the_segment_and_nothing_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_no_record, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_failed_write_right_after_a_failed_sync_costs_only_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_refuses_a_new_segment_only, setup, teardown),
         cmocka_unit_test_setup_teardown(many_threads_share_syncs, setup, teardown),
     };
