@@ -40,6 +40,7 @@ CALLS = (*STORING, "sendmsg")
 FAILING = ("fdatasync", "pwritev", "pwrite64")
 MODES = ("kill", "after", "tear", "eio", "enospc", "start", "start-eio", "stop")
 K_MAX = 400     # No case has so many calls; a case that comes so far is a finding.
+WRONG_MAX = 5   # Then a case is given up.
 AGAIN = 3       # How often a run that made fewer calls than one before it is repeated.
 
 
@@ -130,7 +131,7 @@ class Sweep:
             model = model or self.rig.bucket()
             self.rig.follow(case.target, model)
             k = first
-            while k <= last:
+            while k <= last and len(case.wrong) < WRONG_MAX:
                 strike = self.strike(case, k, model)
                 self.note(case, k, strike)
                 if strike.hit is None and not strike.wrong:
@@ -142,7 +143,7 @@ class Sweep:
                     continue
                 k += case.step
             else:
-                if last == K_MAX:
+                if k > K_MAX:
                     case.wrong.append(f"the workload does not end within {K_MAX} calls")
             if is_own and case.k > 0:  # Else nothing was done to it.
                 self.finish(case.target, model)

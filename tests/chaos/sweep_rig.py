@@ -36,7 +36,7 @@ class Rig:
     def __init__(self, deployment):
         self.deployment, self.client = deployment, Client.of(deployment)
         self.names = deployment.frontends
-        self._buckets = 0
+        self._buckets = self._seen = 0
 
     def bucket(self):
         """A model of a new, empty bucket with three objects that nothing touches."""
@@ -88,6 +88,16 @@ class Rig:
             time.sleep(0.005)
         return True
 
+    def check_deaths(self, target):
+        """Who ended since the last look: only the target may die of a signal, and only of ours, SIGKILL."""
+        for name in self.deployment.names:
+            self.deployment.alive(name)  # Notices it.
+        deaths, self._seen = self.deployment.deaths[self._seen:], len(self.deployment.deaths)
+        for name, code in deaths:
+            if code < 0 and (name, code) != (target, -signal.SIGKILL):
+                raise Wrong(f"A4: {name} died of signal {-code}; its log ends:\n"
+                            f"{self.deployment.log(name)[-800:]}")
+
     def check_others(self, target):
         for name in self.deployment.names:
             if name != target and not self.deployment.alive(name):
@@ -114,7 +124,12 @@ class Rig:
         """Blobs that a blob node has stored; None for another daemon."""
         if not target.startswith("blob"):
             return None
-        return self.deployment.metrics(target).get("triad_blob_put_stored_total", 0)
+        try:
+            return self.deployment.metrics(target).get("triad_blob_put_stored_total", 0)
+        except OSError as error:
+            if self.deployment.alive(target):
+                raise
+            raise Wrong(f"{target} ended; its log ends:\n{self.deployment.log(target)[-800:]}") from error
 
     def follow(self, target, model):
         """PUT works through each frontend; the keys that it left."""
@@ -141,6 +156,7 @@ class Rig:
                 act, self._in_workload)(
                 operation, target, calls, k, act, strike)
             self._judge(operation, target, act, model, strike)
+            self.check_deaths(target)
         except Wrong as error:
             strike.wrong.append(str(error))
             self.calm(target)
