@@ -66,7 +66,7 @@ class Project:
         # The images are tests' own: the user's triad:latest is left alone. Who has built some already can name them.
         self.image = os.environ.get("TRIAD_TEST_IMAGE", "triad-test")
         self.environment = {**os.environ, "COMPOSE_PROJECT_NAME": name, "TRIAD_PORT": str(self.port),
-                            "TRIAD_ADDRESS": "127.0.0.1", "TRIAD_IMAGE": self.image, "TRIAD_NAMES": ""}
+                            "TRIAD_ADDRESS": "127.0.0.1", "TRIAD_IMAGE": self.image, "TRIAD_NAMES": "", "TRIAD_REMOTE": ""}
         self.endpoint = f"https://localhost:{self.port}"
 
     # ------------------------------------------------------------ compose

@@ -94,7 +94,7 @@ def test_no_secret_is_in_an_environment_a_command_line_or_a_log(project):
         assert secret not in told
     for service, facts in project.all():
         names = {entry.split("=")[0] for entry in facts["Config"]["Env"]}
-        assert names <= {"PATH", "TRIAD_PORT", "TRIAD_NAMES"}, service
+        assert names <= {"PATH", "TRIAD_PORT", "TRIAD_NAMES", "TRIAD_REMOTE"}, service
 
 
 @pytest.mark.parametrize("suffix", ["", "-gateway", "-prometheus"])
