@@ -1,5 +1,7 @@
 #include "cli/doctor_dial.h"
 
+#include "lib/base/address.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,33 +13,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { HOST_MAX = 256, STEP_MS = 3000, ANSWER_MAX = 8192 };
-
-static struct status resolve(const char *address, int flags, struct addrinfo **ret_list)
-{
-    char host[HOST_MAX];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || (size_t)(colon - address) >= sizeof(host)) {
-        return FAIL(INVALID, "the address is not host:port");
-    }
-    size_t size = (size_t)(colon - address);
-    if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
-        address++;
-        size -= 2;
-    }
-    memcpy(host, address, size);
-    host[size] = '\0';
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
-    return getaddrinfo(size == 0 ? NULL : host, colon + 1, &hints, ret_list) == 0
-               ? OK
-               : FAIL(NOT_FOUND, "the host has no address, or the port is no number");
-}
+enum { STEP_MS = 3000, ANSWER_MAX = 8192 };
 
 struct status doctor_dial_bind(const char *address)
 {
     struct addrinfo *list = NULL;
-    TRY(resolve(address, AI_PASSIVE, &list));
+    TRY(address_resolve(address, AI_PASSIVE, &list));
     OWNED(fd) int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, list->ai_protocol);
     int yes = 1;
     struct status status = OK;
@@ -86,7 +67,7 @@ static struct status connect_one(const struct addrinfo *address, int *ret_fd)
 struct status doctor_dial_connect(const char *address, int *ret_fd)
 {
     struct addrinfo *list = NULL;
-    TRY(resolve(address, 0, &list));
+    TRY(address_resolve(address, 0, &list));
     struct status status = FAIL(NOT_FOUND, "the host has no address");
     for (const struct addrinfo *at = list; at != NULL && !status_ok(status); at = at->ai_next) {
         status = connect_one(at, ret_fd);

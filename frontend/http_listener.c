@@ -1,5 +1,6 @@
 #include "frontend/http_listener.h"
 
+#include "lib/base/address.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
@@ -12,28 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { HOST_MAX = 256, BACKLOG = 1024 };
-
-/* Split at the last colon, without the brackets of an IPv6 address. */
-static struct status split(const char *address, char host[HOST_MAX], const char **ret_port)
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon[1] == '\0') {
-        return FAIL(INVALID, "address is not host:port");
-    }
-    size_t size = (size_t)(colon - address);
-    if (size >= 2 && address[0] == '[' && address[size - 1] == ']') {
-        address++;
-        size -= 2;
-    }
-    if (size >= HOST_MAX) {
-        return FAIL(INVALID, "host of the address is too long");
-    }
-    memcpy(host, address, size);
-    host[size] = '\0';
-    *ret_port = colon + 1;
-    return OK;
-}
+enum { BACKLOG = 1024 };
 
 static struct status bind_one(const struct addrinfo *info, int *ret_fd)
 {
@@ -62,14 +42,8 @@ static uint16_t port_of(const struct sockaddr_storage *address)
 
 struct status http_listener_open(const char *address, int *ret_fd, uint16_t *ret_port)
 {
-    char host[HOST_MAX];
-    const char *port;
-    TRY(split(address, host, &port));
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
-    if (getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &found) != 0 || found == NULL) {
-        return FAIL(INVALID, "address cannot be resolved");
-    }
+    TRY(address_resolve(address, AI_PASSIVE, &found));
     int fd = -1;
     struct status status = bind_one(found, &fd);
     freeaddrinfo(found);

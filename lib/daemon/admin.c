@@ -1,5 +1,6 @@
 #include "lib/daemon/admin.h"
 
+#include "lib/base/address.h"
 #include "lib/base/buffer.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -17,7 +18,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { REQUEST_MAX = 4096, REQUEST_MS = 2000, METRICS_MAX = 1 << 20, ADDRESS_MAX = 256 };
+enum { REQUEST_MAX = 4096, REQUEST_MS = 2000, METRICS_MAX = 1 << 20 };
 
 struct admin {
     int listen_fd;
@@ -28,32 +29,6 @@ struct admin {
     void *context; /* Outlives us. */
     struct task task;
 };
-
-/* "host:port", "[v6]:port" or ":port". */
-static struct status resolve(const char *address, struct addrinfo **ret_list)
-{
-    char host[ADDRESS_MAX];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || strlen(address) >= sizeof(host)) {
-        return FAIL(INVALID, "admin address is not host:port");
-    }
-    size_t size = (size_t)(colon - address);
-    if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
-        address++;
-        size -= 2;
-    }
-    memcpy(host, address, size);
-    host[size] = '\0';
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM,
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-    };
-    if (getaddrinfo(size == 0 ? NULL : host, colon + 1, &hints, ret_list) != 0) {
-        return FAIL(INVALID, "admin address cannot be resolved");
-    }
-    return OK;
-}
 
 static struct status listen_on(const struct addrinfo *address, int *ret_fd)
 {
@@ -252,7 +227,7 @@ struct status admin_start(
     *admin = (struct admin){
         .listen_fd = -1, .stop_fd = -1, .name = name, .health = health, .context = context};
     struct addrinfo *list = NULL;
-    TRY(resolve(address, &list));
+    TRY(address_resolve(address, AI_PASSIVE, &list));
     struct status status = listen_on(list, &admin->listen_fd);
     freeaddrinfo(list);
     TRY(status);
