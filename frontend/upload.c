@@ -131,8 +131,9 @@ static struct status land(struct upload *upload)
         upload->flying, frontend_upload_deadline(upload->call), can_replan(upload), &written);
     upload->is_stuck = status.code == STATUS_UNAVAILABLE && can_replan(upload);
     TRY(status);
-    OWNED(chunk_write) struct chunk_write *write = TAKE(upload->flying);
-    return manifest_builder_add(upload->builder, &written.row, written.entries);
+    status = manifest_builder_add(upload->builder, &written.row, written.entries);
+    chunk_write_free(TAKE(upload->flying));
+    return status;
 }
 
 /* A buffer: while none is free, first give back the one of the chunk before. */
