@@ -102,6 +102,10 @@ class ComposeDeployment:
             return name.replace("blob", "blobnode"), 0
         return self.role_of(name), int(name[-1]) - 1 if name in self.frontends else 0
 
+    def container(self, name):
+        """Its id, which a restart keeps."""
+        return self._ids[name]
+
     def _facts(self, name):
         return self.project.inspect(self._ids[name])[0]
 

@@ -25,11 +25,6 @@ def deployment(project):
         yield deployment
 
 
-def container(deployment, name):
-    service, number = deployment._service(name)
-    return deployment.project.containers(service)[number]
-
-
 def test_every_daemon_is_ready_and_has_metrics(deployment):
     for name in deployment.names:
         assert deployment.alive(name) and deployment.ready(name), name
@@ -76,7 +71,7 @@ def test_a_death_that_was_not_ours_is_told(deployment):
 @pytest.mark.skipif(not (shutil.which("nft") and shutil.which("nsenter")), reason="no nft or nsenter")
 def test_a_cut_parts_two_daemons_and_no_others_also_over_a_restart(deployment):
     def meet(name):
-        return deployment.project.connects(container(deployment, name), "contentdb.content", 7302)
+        return deployment.project.connects(deployment.container(name), "contentdb.content", 7302)
 
     assert meet("frontend1") and meet("frontend2")
     deployment.cut("frontend1", "contentdb")
@@ -88,10 +83,10 @@ def test_a_cut_parts_two_daemons_and_no_others_also_over_a_restart(deployment):
     deployment.heal("frontend1", "contentdb")
     assert meet("frontend1")
     deployment.cut("blob2", "*")
-    assert not deployment.project.connects(container(deployment, "frontend1"), "blobnode2.blobs", 7301)
-    assert deployment.project.connects(container(deployment, "frontend1"), "blobnode3.blobs", 7301)
+    assert not deployment.project.connects(deployment.container("frontend1"), "blobnode2.blobs", 7301)
+    assert deployment.project.connects(deployment.container("frontend1"), "blobnode3.blobs", 7301)
     deployment.heal()
-    assert deployment.project.connects(container(deployment, "frontend1"), "blobnode2.blobs", 7301)
+    assert deployment.project.connects(deployment.container("frontend1"), "blobnode2.blobs", 7301)
 
 
 def test_the_operator_and_the_disks_are_at_hand(deployment):
