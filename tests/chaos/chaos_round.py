@@ -11,6 +11,7 @@ from pathlib import Path
 
 import check_linear
 import check_list
+import check_patience
 import faults
 import finale
 import schedule
@@ -99,7 +100,9 @@ def run(deployment, plan, say=print):
     settle(deployment, history, result)
     for facts, into in zip(supervisor.verdict(deployment), (result.facts, result.violations)):
         into += facts
-    result.facts.append(patience(history))
+    facts, violations = check_patience.check(history, injector.carried)
+    result.facts += facts
+    result.violations += violations
     history.save(plan.directory / "history.jsonl")
     result.operations, result.moved = count(history)
     result.seconds = time.monotonic() - begin
@@ -121,14 +124,6 @@ def settle(deployment, history, result):
         result.violations.append(f"finale: {type(error).__name__}: {error}")
     result.violations += check_linear.check(history)
     result.violations += check_list.check(history)
-
-
-def patience(history):
-    """How long clients waited for an answer; of the small reads and writes, whose time is the cluster's."""
-    waits = sorted((one.end - one.start) / 1e9 for one in history.operations
-                   if one.end and one.detail.get("status") and (one.bytes or 0) < 100_000)
-    over = sum(wait > 5 for wait in waits)
-    return f"answers to small requests: median {waits[len(waits) // 2] * 1000:.0f} ms, slowest {waits[-1]:.1f} s, {over} over 5 s"
 
 
 def count(history):

@@ -73,7 +73,8 @@ class Injector:
         self.events = events
         self.injected = {}   # How often each kind of fault was injected.
         self.problems = []   # Levers that broke: the run proves nothing then.
-        self.active = []     # (when to lift, event)
+        self.active = []     # (when to lift, event, monotonic ns of its beginning)
+        self.carried = []    # (event, when it began, when it was undone): monotonic ns
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._run, name="injector")
 
@@ -94,28 +95,34 @@ class Injector:
     def _run(self):
         waiting = sorted(self.events, key=lambda event: event.at)
         while (waiting or self.active) and not self.stopping.is_set():
-            due = min([event.at for event in waiting[:1]] + [at for at, _ in self.active])
+            due = min([event.at for event in waiting[:1]] + [one[0] for one in self.active])
             if self.stopping.wait(max(0.0, due - self._elapsed())):
                 break
             self._lift_due()
             if waiting and waiting[0].at <= self._elapsed():
                 self._inject(waiting.pop(0))
-        for _, event in self.active:
-            self._do("lift", event)
+        for one in self.active:
+            self._lift(one)
         self.active = []
 
     def _lift_due(self):
         now = self._elapsed()
-        for pair in [pair for pair in self.active if pair[0] <= now]:
-            self.active.remove(pair)
-            self._do("lift", pair[1])
+        for one in [one for one in self.active if one[0] <= now]:
+            self.active.remove(one)
+            self._lift(one)
+
+    def _lift(self, one):
+        _, event, began = one
+        self._do("lift", event)
+        self.carried.append((event, began, time.monotonic_ns()))
 
     def _inject(self, event):
         self.say(f"  {event}")
+        began = time.monotonic_ns()
         if self._do("inject", event):
             self.injected[event.fault] = self.injected.get(event.fault, 0) + 1
         # Undone even when it broke half-way.
-        self.active.append((self._elapsed() + event.hold, event))
+        self.active.append((self._elapsed() + event.hold, event, began))
 
     def _do(self, verb, event):
         try:

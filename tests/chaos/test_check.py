@@ -2,12 +2,15 @@
 
 import itertools
 import random
+from types import SimpleNamespace
 
 import pytest
 
 import bodies
 import check_linear
 import check_list
+import check_patience
+import schedule
 from history import ABSENT, PRESENT, History, Operation
 from reading import judge_read
 from search import Search, Step
@@ -400,3 +403,25 @@ def test_lawful_lists_pass():
     assert listing(a, gone("a", 2, 3), there("a", 4, 5, "unknown"), page(["a"], 6, 7)) == []
     assert listing(a, put("v2", 2, 3, "unknown", key="a"), page(["a"], 4, 5), page([["a", "etag-v2", 100]], 6, 7)) == []
     assert listing(a, b, page(["b"], 2, 3, "b")) == [], "a prefix"
+
+
+# ---------------------------------------------------------------- waiting
+
+def answered(seconds, endpoint="frontend1", **more):
+    return Operation("c0", endpoint, "get", "b", "k", 0, end=int(seconds * 1e9), outcome="ok",
+                     detail={"status": 503}, **more)
+
+
+def patience_of(operations, carried=()):
+    return check_patience.check(SimpleNamespace(operations=operations), carried)[1]
+
+
+def test_a_long_wait_for_an_answer_is_reported():
+    assert patience_of([answered(4.0)]) == []
+    assert len(patience_of([answered(4.0), answered(12.0)])) == 1
+
+
+def test_a_sleeping_frontend_answers_nobody_and_another_is_no_excuse():
+    sleep = [(schedule.Event(0, "pause", {"name": "frontend1"}, 8), int(1e9), int(11e9))]
+    assert patience_of([answered(12.0)], sleep) == []
+    assert len(patience_of([answered(12.0, "frontend2")], sleep)) == 1
