@@ -65,7 +65,8 @@ def test_a_dead_frontend_and_a_dead_blob_node_are_not_missed(project, stored):
     path.write_bytes(body[:2_000_000])
     project.put(path, "meanwhile")
     assert project.get("meanwhile") == body[:2_000_000]
-    project.up()
+    run("docker", "start", *victims)
+    project.wait_healthy()
     run("docker", "kill", "-s", "KILL", project.containers("frontend")[1], project.containers("blobnode5")[0])
     assert project.get("meanwhile") == body[:2_000_000]
     assert project.get(key) == body
