@@ -24,10 +24,18 @@ def breach(path, line, text):
     breaches.append(f"{path.relative_to(ROOT)}:{line}: {text}")
 
 
+def names():
+    """What git knows; without git, as in an unpacked archive, all that lies here."""
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"], check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.split("\n")
+    except (OSError, subprocess.CalledProcessError):
+        found = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
+        return [str(path) for path in found if not path.parts[0].startswith((".git", "bazel-"))]
+
+
 def tracked(*endings):
-    names = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"],
-                           stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
-    return [ROOT / name for name in names if name.endswith(endings) and (ROOT / name).is_file()]
+    return [ROOT / name for name in names() if name.endswith(endings) and (ROOT / name).is_file()]
 
 
 def code_of(text):
