@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import relay
+from admin_port import AdminPorts
 from deployment import Endpoint
 from spaces import FIREWALL
 
@@ -30,7 +31,7 @@ ADMIN_NETWORK = {"keystore": "keys", "contentdb": "content", "steward": "content
 KILLED = 137  # The engine's code for a death by SIGKILL.
 
 
-class ComposeDeployment:
+class ComposeDeployment(AdminPorts):
     accounts = 1
 
     def __init__(self, project=None):
@@ -197,34 +198,15 @@ class ComposeDeployment:
         address = self._addresses(facts)[ADMIN_NETWORK[self.role_of(name)]]
         return relay.connect_inside(facts["State"]["Pid"], (address, port), seconds)
 
-    def _ask(self, name, path, seconds):
+    def _admin_connection(self, name, seconds):
         connection = http.client.HTTPConnection("localhost", timeout=seconds)
         connection.sock = self._connect(name, ADMIN, seconds)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
-
-    def ready(self, name):
-        try:
-            return self._ask(name, "/health", 1).startswith("ready")
-        except (OSError, http.client.HTTPException):
-            return False
+        return connection
 
     def wait_ready(self, name, seconds):
-        """Seconds that it took; after a launch, since its beginning: the engine's part is not left out."""
-        begin = self._launched.pop(name, time.monotonic())
-        deadline = time.monotonic() + seconds
-        while not self.ready(name):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{name} is not ready after {seconds} s; its log ends:\n{self.log(name)[-1500:]}")
-            time.sleep(0.05)
-        return time.monotonic() - begin
-
-    def metrics(self, name):
-        lines = [line.split() for line in self._ask(name, "/metrics", 5).splitlines() if line and not line.startswith("#")]
-        return {words[0]: float(words[1]) for words in lines}
+        """After a launch since its beginning: the engine's part is not left out."""
+        now = time.monotonic()
+        return now - self._launched.pop(name, now) + super().wait_ready(name, seconds)
 
     def log(self, name):
         done = run("docker", "logs", self._ids[name], check=False)

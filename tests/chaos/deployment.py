@@ -8,12 +8,12 @@ import os
 import random
 import socket
 import subprocess
-import time
 from collections import namedtuple
 from pathlib import Path
 
 import bootstrap
 import spaces as namespaces
+from admin_port import AdminPorts
 from daemons import Daemons
 from leftovers import Run
 from proxy import Proxy
@@ -40,7 +40,7 @@ def free_ports(count):
     raise RuntimeError("no free block of ports")
 
 
-class Deployment(Daemons):
+class Deployment(AdminPorts, Daemons):
     def __init__(self, nodes=6, accounts=1, frontends=2, binaries=BIN, preload=None, volumes=None,
                  proxies=(), options=None, spaces=None):
         super().__init__(preload)
@@ -153,35 +153,8 @@ class Deployment(Daemons):
 
     # ---------------------------------------------------------------- what they say
 
-    def _ask(self, name, path, seconds):
-        connection = http.client.HTTPConnection(*self.admin(name), timeout=seconds)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
-
-    def ready(self, name):
-        try:
-            return self._ask(name, "/health", 1).startswith("ready")
-        except (OSError, http.client.HTTPException):
-            return False
-
-    def wait_ready(self, name, seconds):
-        """Seconds that it took from now on."""
-        begin = time.monotonic()
-        while not self.ready(name):
-            is_dead = not self.alive(name)
-            if is_dead or time.monotonic() - begin > seconds:
-                what = "does not run" if is_dead else f"is not ready after {seconds} s"
-                raise RuntimeError(f"{name} {what}; its log ends:\n{self.log(name)[-1500:]}")
-            time.sleep(0.02)
-        return time.monotonic() - begin
-
-    def metrics(self, name):
-        lines = [line.split() for line in self._ask(name, "/metrics", 5).splitlines()
-                 if line and not line.startswith("#")]
-        return {words[0]: float(words[1]) for words in lines}
+    def _admin_connection(self, name, seconds):
+        return http.client.HTTPConnection(*self.admin(name), timeout=seconds)
 
     def log(self, name):
         return (self.data / name / "log").read_text(encoding="utf-8", errors="replace")
