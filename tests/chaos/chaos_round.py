@@ -132,5 +132,5 @@ def count(history):
     for one in history.operations:
         kind = table.setdefault(one.kind, {})
         kind[one.outcome] = kind.get(one.outcome, 0) + 1
-        moved += getattr(one, "bytes", 0) or 0
+        moved += one.bytes
     return table, moved

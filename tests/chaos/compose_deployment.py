@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import relay
-from admin_port import AdminPorts
+from any_deployment import AnyDeployment
 from deployment import Endpoint
 from spaces import FIREWALL
 
@@ -31,7 +31,7 @@ ADMIN_NETWORK = {"keystore": "keys", "contentdb": "content", "steward": "content
 KILLED = 137  # The engine's code for a death by SIGKILL.
 
 
-class ComposeDeployment(AdminPorts):
+class ComposeDeployment(AnyDeployment):
     accounts = 1
 
     def __init__(self, project=None):
@@ -86,16 +86,7 @@ class ComposeDeployment(AdminPorts):
         if self._is_ours:
             self.project.close()
 
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.close()
-
     # ---------------------------------------------------------------- names and places
-
-    def role_of(self, name):
-        return name.rstrip("0123456789") if not name.startswith("blob") else "blobnode"
 
     def _service(self, name):
         """(service, which of its replicas)."""

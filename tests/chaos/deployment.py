@@ -5,42 +5,29 @@ It is what the faults pull at: launch, kill, pause, cut, a proxy's levers. Threa
 
 import http.client
 import os
-import random
-import socket
 import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import bootstrap
 import spaces as namespaces
-from admin_port import AdminPorts
+from any_deployment import AnyDeployment
 from daemons import Daemons
 from leftovers import Run
 from proxy import Proxy
 
-REPO = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("TRIAD_BIN", REPO / "bazel-bin"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
+
+from cluster import BIN, REPO, free_port_block  # noqa: E402
+
 PORTS = {"keystore": 7201, "contentdb": 7302, "blobnode": 7301, "steward": 7400, "frontend": 9000}
 ADMIN = 100  # The admin port lies so far above the daemon's.
 
 Endpoint = namedtuple("Endpoint", "name host port")
 
 
-def free_ports(count):
-    """The first of so many ports on loopback that are free now."""
-    for _ in range(200):
-        base = random.SystemRandom().randrange(20000, 32000, 50)
-        try:
-            for port in range(base, base + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-    raise RuntimeError("no free block of ports")
-
-
-class Deployment(AdminPorts, Daemons):
+class Deployment(AnyDeployment, Daemons):
     def __init__(self, nodes=6, accounts=1, frontends=2, binaries=BIN, preload=None, volumes=None,
                  proxies=(), options=None, spaces=None):
         super().__init__(preload)
@@ -69,7 +56,7 @@ class Deployment(AdminPorts, Daemons):
                 self._spaces = namespaces.Spaces(self._run.tag, self.names)
                 self._spaces.start()
             else:
-                self._base = free_ports(2 * len(self.names))
+                self._base = free_port_block(2 * len(self.names))
             for name, rig in self.rigs.items():
                 self._volumes[name] = rig.mount()
             for client, server in self._edges:
@@ -98,16 +85,7 @@ class Deployment(AdminPorts, Daemons):
                 print(f"kept {self.data}")
             run.close(keep)
 
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.close()
-
     # ---------------------------------------------------------------- names and places
-
-    def role_of(self, name):
-        return name.rstrip("0123456789") if not name.startswith("blob") else "blobnode"
 
     def address(self, name):
         """(host, port) where the daemon listens."""

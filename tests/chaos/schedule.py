@@ -40,7 +40,7 @@ def draw(deployment, faults, random, seconds, gap=(0.3, 2.5)):
     events, now = [], 0.5
     while possible and now < seconds:
         now += random.uniform(*gap)
-        weights = [getattr(one, "weight", 1) for one in possible]
+        weights = [one.weight for one in possible]
         fault = random.choices(possible, weights=weights)[0]
         what = fault.choose(deployment, random)
         hold = random.uniform(*fault.hold)

@@ -1,11 +1,20 @@
-"""What a daemon says on its admin port: whether it is ready, and its metrics."""
+"""What every deployment has: roles, a with block, and what its daemons say on their admin ports."""
 
 import http.client
 import time
 
 
-class AdminPorts:
-    """Who inherits has _admin_connection(name, seconds) -> HTTPConnection, alive(name) and log(name)."""
+class AnyDeployment:
+    """Who inherits has start(), close(), alive(name), log(name) and _admin_connection(name, seconds)."""
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def role_of(self, name):
+        return name.rstrip("0123456789") if not name.startswith("blob") else "blobnode"
 
     def _ask(self, name, path, seconds):
         connection = self._admin_connection(name, seconds)
