@@ -114,9 +114,7 @@ static void tell_node(
     }
     const Triad__Blob__NodeStatusReply *node = (const Triad__Blob__NodeStatusReply *)message;
     doctor_cluster_tell_version(doctor, node->node_id, node->version);
-    if (node->now_ms != 0) {
-        doctor_clock_compare(doctor, node->node_id, (int64_t)node->now_ms, before_ms, after_ms, 0);
-    }
+    doctor_clock_compare(doctor, node->node_id, (int64_t)node->now_ms, before_ms, after_ms, 0);
     unsigned good = 0;
     unsigned all = 0;
     for (size_t i = 0; i < list->n_accounts; i++) {

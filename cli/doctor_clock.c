@@ -24,6 +24,9 @@ void doctor_clock_compare(
     struct doctor *doctor, const char *who, int64_t peer_ms, int64_t before_ms, int64_t after_ms,
     int64_t resolution_ms)
 {
+    if (peer_ms == 0) {
+        return;
+    }
     int64_t offset_ms = peer_ms - (before_ms + after_ms) / 2;
     int64_t uncertainty_ms = (after_ms - before_ms + 1) / 2 + resolution_ms;
     doctor_tell(

@@ -11,7 +11,7 @@
 enum doctor_state doctor_clock_judge(int64_t offset_ms, int64_t uncertainty_ms);
 
 /* Tell how a peer's clock stands, which said peer_ms (known to resolution_ms) between our two
- * times. */
+ * times; nothing, for a peer that did not say (0). */
 void doctor_clock_compare(
     struct doctor *doctor, const char *who, int64_t peer_ms, int64_t before_ms, int64_t after_ms,
     int64_t resolution_ms);

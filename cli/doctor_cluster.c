@@ -79,10 +79,8 @@ static void check_keystore(struct doctor *doctor, void *context)
         return;
     }
     doctor_cluster_tell_version(doctor, "the key store", reply->version);
-    if (reply->now_ms != 0) {
-        doctor_clock_compare(
-            doctor, "the key store's clock", (int64_t)reply->now_ms, before_ms, after_ms, 0);
-    }
+    doctor_clock_compare(
+        doctor, "the key store's clock", (int64_t)reply->now_ms, before_ms, after_ms, 0);
     if (reply->n_shards == 0) {
         doctor_fail(doctor, "triad shard create, then start its content DB", "there is no shard");
     }
@@ -208,10 +206,8 @@ static void check_contentdb(struct doctor *doctor, void *context)
         return;
     }
     doctor_cluster_tell_version(doctor, "the content DB", reply->version);
-    if (reply->now_ms != 0) {
-        doctor_clock_compare(
-            doctor, "the content DB's clock", (int64_t)reply->now_ms, before_ms, after_ms, 0);
-    }
+    doctor_clock_compare(
+        doctor, "the content DB's clock", (int64_t)reply->now_ms, before_ms, after_ms, 0);
     doctor_tell(
         doctor, reply->repairs > 0 ? DOCTOR_WARN : DOCTOR_OK,
         "let the steward work; if it does not become fewer: its log, and the blob nodes",
